@@ -28,7 +28,7 @@ from everywheel.config.project import load_project
 from everywheel.execution.files import hash_file
 from everywheel.execution.processors import count_processors
 from everywheel.rebuild.comparison import compare_wheels
-from everywheel.sources import list_source_files
+from everywheel.sources.request import list_source_files
 from everywheel.store.entry import EntryKind
 from everywheel.store.local import Store, default_store
 

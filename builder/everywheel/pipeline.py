@@ -16,7 +16,6 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.jobserver import JobPool, open_job_pool
 from everywheel.execution.notices import report_notice
 from everywheel.execution.scheduler import LocalExecutor, Outcome, ProgressListener, Result, Task, TaskKind, execute
-from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.planning.steps import LibraryStep, Plan, Step, WheelStep
@@ -25,15 +24,15 @@ from everywheel.remote.exchange import Exchange
 from everywheel.remote.lookup import fetch_missing
 from everywheel.remote.opening import RemoteOptions, open_remotes
 from everywheel.remote.stores import RemoteStores
-from everywheel.sources import FetchEvent, SourceLocations, fetch_sources, find_locations, list_source_files
 from everywheel.store.lease import hold_lock
 from everywheel.store.local import FIXED_TIME, Store
-from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import Engine, EngineName
-from everywheel.toolchains.engines import check_engine, open_engine
 from everywheel.wheels.build_lock import ensure_build_lock
 
 if TYPE_CHECKING:
+    from everywheel.libraries.context import BuildContext
+    from everywheel.sources.locations import SourceLocations
+    from everywheel.sources.progress import FetchEvent
     from everywheel.wheels.pep517 import BackendCall
 
 
@@ -89,8 +88,7 @@ def build_targets(
 ) -> tuple[Plan, tuple[Result, ...]]:
     """Plan the wheels of the targets and build them into the store; return the plan and the results.
 
-    The results, and the errors that are raised, are those of `build_plan`; `plan_targets` may raise UsageError, as may
-    `ensure_build_lock`, which also raises BuildError and MachineError.
+    Results and errors are those of `build_plan`; `plan_targets` and `ensure_build_lock` raise further errors.
     """
     exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
     project = ensure_build_lock(project, store, offline=options.offline)
@@ -108,9 +106,8 @@ def build_plan(
 ) -> tuple[Result, ...]:
     """Build the steps of a plan that neither the store nor a remote has: fetch their sources, then run them as one graph.
 
-    `exchanges` are remote stores that are open already. Returns one result for each step that was missing, and one for each
-    compiler that failed: the failure of a task is not raised. Before anything is built, raises SourceError when a source is
-    not available, MachineError when the engine or the build tools are not, and errors like `open_remotes`.
+    `exchanges` are open remote stores. Returns a result for each missing step and each compiler that failed: the failure of a
+    task is not raised. Raises SourceError, MachineError and errors like `open_remotes` before anything is built.
     """
     if exchanges is None:
         exchanges = open_remotes(project.remote, options.remote, offline=options.offline)
@@ -126,6 +123,12 @@ def _build_missing(
     missing: Plan, plan: Plan, project: Project, remotes: RemoteStores, options: BuildOptions, listener: BuildListener
 ) -> tuple[Result, ...]:
     from everywheel.libraries.build import check_machine_programs  # slow to import, and a run may have nothing to build
+    from everywheel.libraries.context import BuildContext, project_logs
+    from everywheel.sources.fetch import fetch_sources
+    from everywheel.sources.locations import find_locations
+    from everywheel.sources.request import list_source_files
+    from everywheel.toolchains.build_tools import ensure_tools
+    from everywheel.toolchains.engines import check_engine, open_engine
 
     store = remotes.store
     check_engine(options.engine)
@@ -279,20 +282,19 @@ def _make_tasks(
         )
         for target in {step.target: None for step in steps}
     }
-    work = {step.id: partial(build_step, context, step, plan, project, remotes) for step in steps}
-    return [*compilers.values(), *(_step_task(step, compilers[step.target], plan, work[step.id]) for step in steps)]
+    builds = [
+        Task(
+            id=step.id,
+            kind=TaskKind.STEP,
+            label=step.label,
+            requires=(*step.requires, compilers[step.target].id),
+            priority=plan.priority[step.id],
+            work=partial(build_step, context, step, plan, project, remotes),
+        )
+        for step in steps
+    ]
+    return [*compilers.values(), *builds]
 
 
-def _prime_compiler(engine: Engine, target: Target, _: Callable[[str], None]) -> None:
+def _prime_compiler(engine: Engine, target: Target, set_stage: Callable[[str], None]) -> None:
     engine.prime_cache(target)
-
-
-def _step_task(step: Step, compiler: Task, plan: Plan, work: Callable[[Callable[[str], None]], Outcome]) -> Task:
-    return Task(
-        id=step.id,
-        kind=TaskKind.STEP,
-        label=step.label,
-        requires=(*step.requires, compiler.id),
-        priority=plan.priority[step.id],
-        work=work,
-    )

@@ -22,7 +22,10 @@ from everywheel.config.project import load_project
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.step_keys import Identities
 from everywheel.platforms.target import Target
-from everywheel.sources import fetch_sources, find_locations, list_source_files, unpack_archive
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import list_source_files
+from everywheel.sources.unpack import unpack_archive
 from everywheel.store.local import Store, default_store
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import fetch_sources, find_locations, list_source_files
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import list_source_files
 from everywheel.store.local import default_store, pack_tree
 from filelock import FileLock
 

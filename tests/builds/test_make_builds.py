@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import fetch_sources, find_locations, list_source_files
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import list_source_files
 from everywheel.store.local import default_store
 from fixture_project import FixtureProject
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import find_locations
 from everywheel.sources.distro.apt_archives import Archive
+from everywheel.sources.locations import find_locations
 from fixture_project import FixtureProject
 from test_sources_debian import Repository, needs_apt, pack
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.cli.source_selection import select_recipes
-from everywheel.sources import fetch_sources, find_locations, list_source_files
-from everywheel.sources.request import PinnedFile, list_patch_archives
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import PinnedFile, list_patch_archives, list_source_files
 from everywheel.store.local import default_store
 from fixture_project import FixtureProject
 from root_filesystems import (

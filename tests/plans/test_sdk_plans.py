@@ -14,7 +14,7 @@ from everywheel.planning.plan import make_plan
 from everywheel.planning.step_keys import Identities
 from everywheel.planning.steps import LibraryStep, StepKind
 from everywheel.platforms.target import Target
-from everywheel.sources import list_source_files
+from everywheel.sources.request import list_source_files
 
 PROJECT = load_project(Path(__file__).parents[2])
 IDENTITIES = Identities(artifacts="a", toolchain="t", packaging="p")

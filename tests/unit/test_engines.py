@@ -12,14 +12,13 @@ from everywheel.config.project import load_project
 from everywheel.containers.catalog import find_catalog, load_catalog
 from everywheel.errors import BuildError, MachineError, UsageError
 from everywheel.execution.cancellation import Interrupted
-from everywheel.pipeline import check_engine
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import make_plan
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.engines import open_engine
+from everywheel.toolchains.engines import check_engine, open_engine
 from everywheel.toolchains.native import NativeEngine, native_facts, native_target, split_command
 
 ROOT = Path(__file__).parents[2]

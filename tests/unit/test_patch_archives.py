@@ -19,7 +19,10 @@ from everywheel.config.source_settings import load_source_settings
 from everywheel.config.toml_reader import Table
 from everywheel.errors import SourceError, UsageError
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources, find_locations
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations, find_locations
+from everywheel.sources.progress import FetchEvent, FetchEventKind
+from everywheel.sources.request import PinnedFile
 from snapshot_server import Fault, Service, serve
 from test_sources_debian import Repository
 

@@ -15,7 +15,8 @@ from everywheel.cli.main import main
 from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import CommandPrinter, ProgressDisplay
 from everywheel.errors import BuildError, count_noun, printable, printable_line
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile
+from everywheel.sources.progress import FetchEvent, FetchEventKind
+from everywheel.sources.request import PinnedFile
 from everywheel.wheels.wheel import pack_wheel
 from example_wheels import make_demo_wheel
 from rich.console import Console

@@ -13,9 +13,9 @@ from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import UsageError
-from everywheel.sources import SourceLocations
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.packaging import find_fixes, read_packaging
+from everywheel.sources.locations import SourceLocations
 from everywheel.sources.recipe_file import FileChange, replace_files
 from everywheel.sources.recipe_text import respell
 from everywheel.sources.request import Unavailable

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.recipe import BuildSystem
 from everywheel.config.recipe_loader import load_recipe
-from everywheel.sources import SourceLocations
+from everywheel.sources.locations import SourceLocations
 from snapshot_server import serve
 from test_sources_debian import Repository, needs_apt, sha
 from test_sources_debian import pack as pack_debian

@@ -17,7 +17,7 @@ from everywheel.planning.steps import step_id
 from everywheel.remote import exchange, web
 from everywheel.remote.lookup import fetch_missing, find_missing
 from everywheel.remote.stores import RemoteStores
-from everywheel.sources import FetchEvent
+from everywheel.sources.progress import FetchEvent
 from everywheel.store.local import Store
 from remote_stores import (
     PLAN,

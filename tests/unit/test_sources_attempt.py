@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import SourceError
-from everywheel.sources import FetchEvent, FetchEventKind, SourceLocations, fetch_sources
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations
+from everywheel.sources.progress import FetchEvent, FetchEventKind
 from everywheel.sources.request import PinnedFile
 from snapshot_server import Fault, serve
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from everywheel.errors import SourceError
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
 from everywheel.sources.deadline import Deadline
-from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Unavailable
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations
+from everywheel.sources.progress import FetchEvent, FetchEventKind, OnBytes
+from everywheel.sources.request import PinnedFile, Unavailable
 from everywheel.sources.stall import end_when_stalled
 
 CONTENT = bytes(range(256)) * 100

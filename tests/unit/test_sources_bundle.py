@@ -17,7 +17,10 @@ from everywheel.config.project import load_project
 from everywheel.errors import MachineError, SourceError
 from everywheel.planning.plan import make_plan
 from everywheel.planning.step_keys import Identities
-from everywheel.sources import BundledFile, PinnedFile, bundle_sources, import_bundle
+from everywheel.sources.bundle import bundle_sources
+from everywheel.sources.bundle_import import import_bundle
+from everywheel.sources.bundle_index import BundledFile
+from everywheel.sources.request import PinnedFile
 
 ROOT = Path(__file__).parents[2]
 A, B = b"first archive", b"the patch\n" * 1000

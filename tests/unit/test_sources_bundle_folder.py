@@ -17,7 +17,11 @@ from everywheel.cli.main import main
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import SourceError, UsageError
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import PinnedFile, SourceLocations, bundle_sources, fetch_sources, import_bundle
+from everywheel.sources.bundle import bundle_sources
+from everywheel.sources.bundle_import import import_bundle
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations
+from everywheel.sources.request import PinnedFile
 
 ROOT = Path(__file__).parents[2]
 A, B = b"first archive", b"the patch\n" * 1000

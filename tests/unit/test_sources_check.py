@@ -19,12 +19,11 @@ from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.config.source import DebianFile
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import PinnedFile, SourceLocations
 from everywheel.sources.check import CheckOptions, check_sources
 from everywheel.sources.check_result import Answer, CheckedFile, CheckedUnit, list_units, name_operator
 from everywheel.sources.distro.debian_source import PackageClient
-from everywheel.sources.locations import LocationKind
-from everywheel.sources.request import Unavailable
+from everywheel.sources.locations import LocationKind, SourceLocations
+from everywheel.sources.request import PinnedFile, Unavailable
 from example_recipe import RECIPE
 from snapshot_server import Fault, Service, serve
 

@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 from everywheel.config.source import DebianFile
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile, SourceLocations, fetch_sources
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision, parse_revisions
 from everywheel.sources.distro.apt_archives import DISTRIBUTIONS, Archive, choose_archives, find_machine_archives
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations
+from everywheel.sources.progress import FetchEvent, FetchEventKind
+from everywheel.sources.request import PinnedFile
 
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt-get")
 

@@ -22,15 +22,10 @@ from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.source import DebianFile, Patch, Source
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.retry import RetryPolicy
-from everywheel.sources import (
-    FetchEvent,
-    FetchEventKind,
-    PinnedFile,
-    SourceLocations,
-    fetch_sources,
-    find_locations,
-    list_source_files,
-)
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import SourceLocations, find_locations
+from everywheel.sources.progress import FetchEvent, FetchEventKind
+from everywheel.sources.request import PinnedFile, list_source_files
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
@@ -336,7 +331,9 @@ def test_an_interrupted_run_leaves_no_incomplete_source(
     script = (
         "import sys, pathlib, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job of a shell ignores it
-        "from everywheel.sources import PinnedFile, SourceLocations, fetch_sources\n"
+        "from everywheel.sources.fetch import fetch_sources\n"
+        "from everywheel.sources.locations import SourceLocations\n"
+        "from everywheel.sources.request import PinnedFile\n"
         f"file = PinnedFile(label='foo 1.0', filename='foo', sha256='{sha(A)}', urls=({silent_server!r},))\n"
         "fetch_sources([file], store=pathlib.Path(sys.argv[1]), locations=SourceLocations(archives=()),"
         " progress=lambda event: print(event.kind, flush=True))\n"

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import MachineError, SourceError, UsageError
-from everywheel.sources import BundledFile, PinnedFile, bundle_sources, import_bundle
+from everywheel.sources.bundle import bundle_sources
+from everywheel.sources.bundle_import import import_bundle
+from everywheel.sources.bundle_index import BundledFile
 from everywheel.sources.cache import hash_bytes
+from everywheel.sources.request import PinnedFile
 
 A = b"first archive"
 PINNED = (PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256=hash_bytes(A)),)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from everywheel.errors import MachineError, SourceError
-from everywheel.sources import PinnedFile, apply_patch, unpack_archive
-from everywheel.sources.request import Unavailable
-from everywheel.sources.unpack import read_member
+from everywheel.sources.patch import apply_patch
+from everywheel.sources.request import PinnedFile, Unavailable
+from everywheel.sources.unpack import read_member, unpack_archive
 
 PINNED = PinnedFile(label="foo 1.0", filename="foo-1.0.tar.gz", sha256="0" * 64)
 FIX = PinnedFile(label="foo 1.0", filename="fix.patch", sha256="1" * 64, patches="0" * 64)

@@ -17,7 +17,8 @@ from everywheel.execution.jobserver import open_job_pool
 from everywheel.execution.process import run_command
 from everywheel.execution.scheduler import LocalExecutor, Outcome, Task, execute
 from everywheel.pipeline import SilentListener
-from everywheel.sources import FetchEvent, FetchEventKind, PinnedFile
+from everywheel.sources.progress import FetchEvent, FetchEventKind
+from everywheel.sources.request import PinnedFile
 
 
 def read(file: Path) -> list[dict[str, Any]]:

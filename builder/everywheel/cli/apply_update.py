@@ -19,8 +19,8 @@ from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import Step, StepKind
 from everywheel.platforms.target import Target
-from everywheel.sources import SourceLocations
 from everywheel.sources.cache import open_scratch
+from everywheel.sources.locations import SourceLocations
 from everywheel.sources.progress import ignore_progress
 from everywheel.sources.recipe_file import FileChange, copy_recipe, replace_files, write_pins
 from everywheel.sources.update import RecipeUpdate, describe_update

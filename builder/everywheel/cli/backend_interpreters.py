@@ -16,7 +16,6 @@ from everywheel.platforms.target import build_machine_target
 from everywheel.store.local import Store
 from everywheel.store.stamped_dir import ensure_stamped_dir
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.interpreters import ensure_interpreter
 
 
 def provide_interpreters(project: Project, store: Store, options: BuildOptions, *, quiet: bool = False) -> Project:
@@ -25,6 +24,10 @@ def provide_interpreters(project: Project, store: Store, options: BuildOptions, 
     A version that neither this machine nor uv has is built by the recipe whose products contain `bin/python<version>`, if
     there is one. Raises MachineError when there is none, and BuildError when its build fails.
     """
+    if not project.backend_versions:
+        return project
+    from everywheel.toolchains.interpreters import ensure_interpreter  # slow to import
+
     programs: dict[str, Path] = {}
     for version in project.backend_versions:
         try:

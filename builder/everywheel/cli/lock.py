@@ -19,7 +19,8 @@ from everywheel.config.recipe import suggest
 from everywheel.errors import UsageError, count_noun
 from everywheel.recognition.project_loader import load_project
 from everywheel.wheels.build_lock import read_lock, write_lock
-from everywheel.wheels.requirement_resolver import LOCK, make_lock
+from everywheel.wheels.requirement_resolver import make_lock
+from everywheel.wheels.resolutions import LOCK
 from everywheel.wheels.resolve import Upgrade
 
 

@@ -20,7 +20,7 @@ from everywheel.cli.console import StreamConsole
 from everywheel.errors import printable
 from everywheel.execution.process import listen_to_commands
 from everywheel.execution.scheduler import Outcome, Result, Task, TaskKind
-from everywheel.sources import FetchEvent, FetchEventKind
+from everywheel.sources.progress import FetchEvent, FetchEventKind
 
 _VERBOSE = "everywheel.verbose"
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")  # in the output of a build: removed, as all other sequences are shown escaped

@@ -41,7 +41,7 @@ from everywheel.planning.steps import Plan, WheelStep
 from everywheel.remote.opening import RemoteOptions
 from everywheel.store.local import Store
 from everywheel.wheels.build_lock import ensure_build_lock, read_lock
-from everywheel.wheels.requirement_resolver import LOCK
+from everywheel.wheels.resolutions import LOCK
 
 if TYPE_CHECKING:
     from everywheel.rebuild.request import RebuildRequest

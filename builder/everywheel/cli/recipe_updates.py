@@ -22,7 +22,7 @@ from everywheel.config.text_rules import VERSION
 from everywheel.errors import SourceError, UsageError, count_noun
 from everywheel.execution.jobserver import default_jobs
 from everywheel.platforms.target import build_machine_target, parse_target
-from everywheel.sources import find_locations
+from everywheel.sources.locations import find_locations
 from everywheel.sources.outdated import Finding, FindingKind, check_recipes, find_outdated
 from everywheel.sources.request import Unavailable
 from everywheel.sources.update import (

@@ -20,9 +20,9 @@ from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.recognition.library_source import LibrarySource, recognize_library
-from everywheel.sources import find_locations
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import download
+from everywheel.sources.locations import find_locations
 from everywheel.sources.package_draft import fetch_package
 from everywheel.sources.request import PinnedFile, Unavailable
 from everywheel.sources.unpack import unpack_archive

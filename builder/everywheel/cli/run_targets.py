@@ -20,7 +20,6 @@ from everywheel.cli.progress import (
 from everywheel.cli.run_plan import STEPS_ARE_KEPT
 from everywheel.cli.trace import TraceFiles, record_trace
 from everywheel.cluster.scheduler_address import parse_scheduler
-from everywheel.cluster.shard_build import build_shard
 from everywheel.config.project import Project
 from everywheel.errors import UsageError
 from everywheel.execution.scheduler import Result
@@ -104,6 +103,8 @@ def run_targets(
         if where is None:
             plan, results = build_targets(project, targets, store, options, listener)
         elif isinstance(where, ShardNumber):
+            from everywheel.cluster.shard_build import build_shard  # slow to import
+
             plan, results = build_shard(project, targets, where, store, options, listener)
         else:
             plan, results = _build_on_cluster(project, targets, where, store, options, listener)

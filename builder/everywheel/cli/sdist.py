@@ -12,15 +12,12 @@ from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import Project
-from everywheel.libraries.context import BuildContext, project_logs
 from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.plan import wheel_id
 from everywheel.platforms.target import Target, parse_target
 from everywheel.recognition.project_loader import load_project
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
-from everywheel.toolchains.engines import open_engine
 from everywheel.wheels.build_lock import ensure_build_lock
 
 
@@ -28,6 +25,10 @@ def make_sdist(
     project: Project, target: Target, store: Store, options: BuildOptions, *, quiet: bool = False
 ) -> tuple[Path | None, int]:
     """Build the source distribution with a target's libraries; return its path (None after a failure) and exit code."""
+    # Slow to import, and other commands have this one as a part.
+    from everywheel.libraries.context import BuildContext, project_logs
+    from everywheel.toolchains.build_tools import ensure_tools
+    from everywheel.toolchains.engines import open_engine
     from everywheel.wheels.sdist import build_sdist
 
     project = ensure_build_lock(project, store, offline=options.offline)

@@ -26,7 +26,9 @@ from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.platforms.target import parse_target
 from everywheel.recognition.project_loader import load_project
-from everywheel.sources import fetch_sources, find_locations, list_source_files
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import list_source_files
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compilers import EngineName
 from everywheel.toolchains.engines import open_engine

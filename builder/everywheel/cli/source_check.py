@@ -17,10 +17,10 @@ from everywheel.cli.source_selection import find_source_settings, list_checked_r
 from everywheel.cli.store_lease import open_store
 from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.errors import SourceError, count_noun, printable_line
-from everywheel.sources import find_locations, list_source_files
 from everywheel.sources.check import CheckOptions, check_sources
 from everywheel.sources.check_result import ORIGINS, Answer, CheckedFile, CheckedLocation, list_units
-from everywheel.sources.locations import LocationKind
+from everywheel.sources.locations import LocationKind, find_locations
+from everywheel.sources.request import list_source_files
 
 _STYLES = {Answer.RIGHT: "green", Answer.WRONG: "bold red", Answer.MISSING: "yellow", Answer.UNREACHABLE: "yellow"}
 _KINDS = {kind.replace(" ", "-"): kind for kind in LocationKind}

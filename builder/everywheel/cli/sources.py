@@ -23,15 +23,11 @@ from everywheel.cli.source_check import check_command
 from everywheel.cli.source_selection import find_source_settings, select_recipes
 from everywheel.cli.store_lease import open_store
 from everywheel.errors import UsageError, count_noun
-from everywheel.sources import (
-    PinnedFile,
-    bundle_sources,
-    check_output,
-    fetch_sources,
-    find_locations,
-    import_bundle,
-    list_source_files,
-)
+from everywheel.sources.bundle import bundle_sources, check_output
+from everywheel.sources.bundle_import import import_bundle
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.request import PinnedFile, list_source_files
 from everywheel.store.local import Store
 
 recipe_argument = click.argument("names", nargs=-1, metavar="[RECIPE]...")

@@ -22,7 +22,7 @@ from everywheel.errors import UsageError
 from everywheel.execution.processor_time import read_processor_time
 from everywheel.execution.scheduler import Result, Task
 from everywheel.pipeline import BuildListener
-from everywheel.sources import FetchEvent, FetchEventKind
+from everywheel.sources.progress import FetchEvent, FetchEventKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,14 @@ from everywheel.remote.stores import RemoteStores
 from everywheel.store.entry import EntryKind
 from everywheel.store.local import Store
 from everywheel.wheels.build_lock import read_lock
-from everywheel.wheels.requirement_resolver import LOCK
-from everywheel.wheels.resolutions import read_added, read_resolution, resolution_path, write_added, write_resolution
+from everywheel.wheels.resolutions import (
+    LOCK,
+    read_added,
+    read_resolution,
+    resolution_path,
+    write_added,
+    write_resolution,
+)
 
 PLATFORM = "project"
 """The target in the entries of such artifacts."""

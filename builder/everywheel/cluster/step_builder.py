@@ -12,8 +12,7 @@ from everywheel.pipeline import BuildOptions, build_plan
 from everywheel.planning.steps import Plan, Step
 from everywheel.remote.exchange import Exchange
 from everywheel.remote.stores import RemoteStores
-from everywheel.sources import FetchEvent
-from everywheel.sources.progress import ProgressCallback
+from everywheel.sources.progress import FetchEvent, ProgressCallback
 from everywheel.store.local import Store
 
 

@@ -30,7 +30,10 @@ from everywheel.planning.plan import make_plan, wheel_id
 from everywheel.planning.steps import Plan, Step
 from everywheel.platforms.target import Target, base_target
 from everywheel.remote.lookup import find_missing, is_intact
-from everywheel.sources import ProgressCallback, fetch_sources, find_locations, ignore_progress, list_source_files
+from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.locations import find_locations
+from everywheel.sources.progress import ProgressCallback, ignore_progress
+from everywheel.sources.request import list_source_files
 from everywheel.store.local import Store
 from everywheel.wheels.build_lock import ensure_build_lock
 

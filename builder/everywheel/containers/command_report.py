@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     # Not imported at run time: `everywheel` imports this module for each command.
     from everywheel.execution.scheduler import Result, Task
     from everywheel.pipeline import BuildListener
-    from everywheel.sources import FetchEvent
+    from everywheel.sources.progress import FetchEvent
 
 _LARGEST_REPORT = 1 << 20  # bytes
 

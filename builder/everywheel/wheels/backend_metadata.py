@@ -13,6 +13,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
 from packaging.utils import InvalidName, canonicalize_name
@@ -23,14 +24,11 @@ from everywheel.config.project import Project
 from everywheel.errors import BuildError
 from everywheel.execution.files import remove_path, translate_os_errors
 from everywheel.execution.process import run_command
-from everywheel.libraries.context import project_logs
 from everywheel.store.local import FIXED_TIME, Store
-from everywheel.toolchains.build_tools import Tools
-from everywheel.wheels.backend_settings import BackendFamily, find_family
 from everywheel.wheels.git_checkout import copy_checkout, find_checkout, link_git
-from everywheel.wheels.pep517 import prepare_metadata
-from everywheel.wheels.project_values import add_environment
-from everywheel.wheels.query_environment import query_environment
+
+if TYPE_CHECKING:
+    from everywheel.toolchains.build_tools import Tools
 
 _HINT = "the log shows what it printed; `name` and `version` in [project] of pyproject.toml are used without it"
 
@@ -53,6 +51,13 @@ def query_metadata(project: Project, store: Store, tools: Tools, python: Path) -
 
     `python` is that of an environment with the build requirements. Raises BuildError when the backend fails.
     """
+    # Slow to import, and most names and versions are recorded.
+    from everywheel.libraries.context import project_logs
+    from everywheel.wheels.backend_settings import BackendFamily, find_family
+    from everywheel.wheels.pep517 import prepare_metadata
+    from everywheel.wheels.project_values import add_environment
+    from everywheel.wheels.query_environment import query_environment
+
     label, log = f"name and version of {project.name}", project_logs(store, project) / "metadata.log"
     remove_path(log)
     with TemporaryDirectory(dir=store.root / "tmp") as scratch:

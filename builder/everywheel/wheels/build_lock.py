@@ -25,16 +25,9 @@ from everywheel.config.pins import (
 from everywheel.config.project import Project
 from everywheel.errors import BuildError, UsageError
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.wheels.backend_metadata import find_metadata, query_metadata
-from everywheel.wheels.requirement_resolver import (
-    LOCK,
-    RequirementResolver,
-    ensure_build_environment,
-    find_interpreters,
-    report_unpinnable,
-)
 from everywheel.wheels.resolutions import (
+    LOCK,
     list_resolution,
     read_added,
     read_resolution,
@@ -127,7 +120,9 @@ def ensure_build_lock(
     Raises UsageError like `find_build_lock`, MachineError when nothing is recorded and `offline` forbids the network, and
     BuildError when the requirements cannot be resolved.
     """
-    if machine is None:
+    if machine is None and project.backend_versions:
+        from everywheel.wheels.requirement_resolver import find_interpreters
+
         project = find_interpreters(project, offline=offline)
     if read_lock(project.settings_folder / LOCK) is None:
         _record_resolution(project, store, offline=offline)
@@ -136,6 +131,9 @@ def ensure_build_lock(
         list_resolution(pins, store)
     if known.has_metadata:
         return known
+    from everywheel.toolchains.build_tools import ensure_tools
+    from everywheel.wheels.requirement_resolver import ensure_build_environment, find_interpreters
+
     tools = ensure_tools(store.root, offline=offline)
     # The backend runs on this machine, even if another one builds.
     own = known if machine is None else find_build_lock(find_interpreters(project, offline=offline), store)
@@ -153,6 +151,8 @@ def _record_resolution(project: Project, store: Store, *, offline: bool) -> None
     added = read_added(project, store)
     if added is not None and read_resolution(resolution_path(project, store, added)) is not None:
         return
+    from everywheel.wheels.requirement_resolver import RequirementResolver
+
     static = resolution_path(project, store)
     with store.lock(static.stem):
         resolver = RequirementResolver(project=project, store=store, offline=offline)
@@ -176,6 +176,8 @@ def check_fit(project: Project, pins: Sequence[Pin], machine: Machine) -> None:
     try:
         unmet = list_unmet(project.backend.requires, pins, machine)
     except PinError as error:
+        from everywheel.wheels.requirement_resolver import report_unpinnable
+
         raise report_unpinnable(project, error) from None
     if unmet:
         raise UsageError(

@@ -17,7 +17,6 @@ from everywheel.config.project import Project
 from everywheel.errors import BuildError, MachineError
 from everywheel.execution.files import remove_path
 from everywheel.execution.process import excerpt, run_command
-from everywheel.wheels.pep517 import copy_extension
 
 _LARGEST_FILE = 1 << 20  # bytes that are searched for `vcs_tag`
 
@@ -59,6 +58,8 @@ def copy_checkout(project: Project, folder: Path, label: str) -> Path:
 
     A project with a revision gets a repository. Raises BuildError when git fails.
     """
+    from everywheel.wheels.pep517 import copy_extension  # slow to import, and a run may have nothing to build
+
     checkout = find_checkout(project) if project.revision else None
     if checkout is None:
         return copy_extension(project.extension, folder)

@@ -21,6 +21,7 @@ from everywheel.toolchains.virtual_env import PinnedPackages, ensure_pinned_envi
 from everywheel.wheels.git_checkout import copy_checkout, link_git
 from everywheel.wheels.pep517 import query_requirements
 from everywheel.wheels.query_environment import query_environment
+from everywheel.wheels.resolutions import LOCK
 from everywheel.wheels.resolve import (
     KEEP_ALL,
     Constraints,
@@ -29,9 +30,6 @@ from everywheel.wheels.resolve import (
     resolve_requirements,
     select_constraints,
 )
-
-LOCK = "everywheel.lock"
-"""The name of the lock in a project's root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,9 @@ from everywheel.execution.input_files import UnusableFile, read_file
 from everywheel.execution.notices import report_notice
 from everywheel.store.layout import Damage, list_folder
 from everywheel.store.local import Store
-from everywheel.toolchains.build_tools import pinned_versions
-from everywheel.toolchains.pip import write_requirements
-from everywheel.wheels.resolve import find_oldest_python
 
+LOCK = "everywheel.lock"
+"""The name of the lock in a project's root."""
 _MAX_SIZE = 1 << 22  # bytes
 _FORMAT = 2  # changes with what a resolution contains: hashes from all indexes
 _DIGEST = "# sha256 of the lines below: "
@@ -35,6 +34,9 @@ class _DamagedResolution(Exception):
 
 def resolution_path(project: Project, store: Store, added: Sequence[str] = ()) -> Path:
     """Return the file in the store with the resolution for the requirements of a project and those its backend adds."""
+    from everywheel.toolchains.build_tools import pinned_versions
+    from everywheel.wheels.resolve import find_oldest_python
+
     requires = sorted({*project.backend.requires, *added})
     oldest = find_oldest_python(project.backend_versions)
     facts = (_FORMAT, requires, project.backend.name, sorted(pinned_versions().items()), oldest)
@@ -84,6 +86,8 @@ def read_resolution(path: Path) -> tuple[Pin, ...] | None:
 
 def write_resolution(path: Path, pins: Sequence[Pin]) -> None:
     """Record a resolution with its hash."""
+    from everywheel.toolchains.pip import write_requirements
+
     write_requirements(path, f"{_DIGEST}{digest_pins(pins)}\n{render_pins(pins)}")
 
 
@@ -93,6 +97,8 @@ def list_resolution(pins: Sequence[Pin], store: Store) -> None:
     file = store.root / "resolutions" / f"{digest}.txt"
     with store.lock(f"resolution-{digest[:32]}"):
         if not file.is_file() or file.read_bytes() != text.encode():
+            from everywheel.toolchains.pip import write_requirements
+
             remove_path(file)
             write_requirements(file, text)
 
