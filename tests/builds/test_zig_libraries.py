@@ -54,4 +54,4 @@ def test_links_of_builds_compile_no_library_of_zig(shared_store: Path, tmp_path:
 
 def list_compiled(engine: ZigEngine) -> set[str]:
     """Return the directories of zig's compiled run-time libraries in its private cache."""
-    return {path.parent.name for path in engine.cache.rglob("libcompiler_rt.a")}
+    return {path.parent.name for path in engine.cache.glob("*/global/o/*/libcompiler_rt.a")}
