@@ -32,6 +32,7 @@ from everywheel.cli.run_plan import STEPS_ARE_KEPT, run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipes
+from everywheel.config.recipe_resolver import find_unsupported
 from everywheel.execution.jobserver import default_jobs
 from everywheel.execution.scheduler import Outcome
 from everywheel.libraries.features import can_run
@@ -113,7 +114,7 @@ def build_for_target(
 ) -> TargetResult:
     """Build a library with its requirements; only its own steps are measured."""
     seconds, sizes, error, has_check = 0.0, dict[Linkage, int](), "", False
-    for linkage in linkages:
+    for linkage in [linkage for linkage in linkages if not find_unsupported(recipe, target, linkage)]:
         step, outcome = build_library(recipe, project, target, linkage, store)
         has_check = step.recipe.check is not None and bool(step.recipe.products.provides)
         if isinstance(outcome, str):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from build_recipes import find_stem
+from build_recipes import build_for_target, find_stem
 from collection_page import (
     PAGE,
     RecipeResult,
@@ -19,7 +19,11 @@ from collection_page import (
     render_page,
     render_table,
 )
+from everywheel.config.project import load_project
+from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipe, load_recipes
+from everywheel.platforms.target import parse_target
+from everywheel.store.local import Store
 
 RECIPES = list(load_recipes([Path(__file__).parents[2] / "recipes"]).values())
 INTEL, MAC = "manylinux2014_x86_64", "macosx_11_0_arm64"
@@ -75,6 +79,15 @@ def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_bu
     assert merged.targets[INTEL] == TargetResult(seconds=9.0, shared=2, static=2, is_run=True)
     assert merged.vulnerabilities == 3
     assert merge_results(old, RecipeResult(version="2")) == RecipeResult(version="2")
+
+
+def test_a_linkage_that_a_recipe_does_not_support_is_not_built(tmp_path: Path) -> None:
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "abseil")
+    project = load_project(Path(__file__).parents[2])
+
+    result = build_for_target(recipe, project, parse_target(INTEL), [Linkage.SHARED], Store(tmp_path))
+
+    assert result == TargetResult()
 
 
 def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other() -> None:
