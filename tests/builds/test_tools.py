@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import replace
@@ -17,6 +18,7 @@ from everywheel.toolchains import build_tools
 from everywheel.toolchains.build_tools import ensure_tools
 from everywheel.toolchains.compiler_rt import compiler_rt_identity
 from everywheel.toolchains.installed import find_damaged_installations
+from everywheel.toolchains.toolchain_writer import write_toolchain
 from everywheel.toolchains.virtual_env import site_packages
 from everywheel.toolchains.zig import ZigEngine
 from fixture_project import FixtureProject
@@ -109,6 +111,30 @@ def test_a_damaged_compiler_cache_is_reported_and_made_again(
     name = damaged.relative_to(cache / stored.name)
     assert notices == [f"compiler for {TARGET}: damaged in the store (changed: {name}); it is made again"]
     assert again == before
+
+
+def test_blanks_in_a_variable_of_pkg_config_are_not_escaped_as_those_in_flags_are(
+    shared_store: Path, tmp_path: Path
+) -> None:
+    target, workspace = parse_target(TARGET), tmp_path / "a folder of a user"
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=ensure_tools(shared_store), cache=tmp_path / "zig")
+    workspace.mkdir()
+    toolchain = write_toolchain(target, engine.compilers(target), engine.tools, workspace)
+    folder = toolchain.prefix / "lib" / "pkgconfig"
+    folder.mkdir(parents=True)
+    (folder / "foo.pc").write_text(
+        "prefix=${pcfiledir}/../..\nprograms=${prefix}/bin:${prefix}/libexec\n"
+        "Name: foo\nDescription: foo\nVersion: 1\nCflags: -I${prefix}/include/foo\n"
+    )
+
+    def ask(option: str) -> str:
+        command = [toolchain.program("pkg-config"), option, "foo"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.rstrip("\n")
+
+    assert ask("--variable=programs") == f"{folder}/../../bin:{folder}/../../libexec"
+    assert shlex.split(ask("--cflags")) == [f"-I{folder}/../../include/foo"]
+    unknown = subprocess.run([toolchain.program("pkg-config"), "--variable=programs", "bar"], capture_output=True)
+    assert unknown.returncode == 1
 
 
 def test_unusual_paths_of_store_project_home_and_temporary_directory_give_the_same_bytes(

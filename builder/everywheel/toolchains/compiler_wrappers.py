@@ -47,6 +47,21 @@ _REPLACE_SONAME = """for arg do
 done
 if [ "$named" ]; then set -- "$@" "-Wl,-install_name,@rpath/${output##*/}"; fi
 """
+# pkgconf escapes the blanks in ${pcfiledir}, with which the variables of relocated files begin. Flags need that, but a build
+# system takes the value of a variable for a path, such as Meson that of glib-mkenums (https://mesonbuild.com/Gnome-module.html).
+_PRINT_VARIABLE = """for arg do
+  case $arg in --variable=*) ;; *) continue ;; esac
+  value=$({command} "$@") || exit
+  while :; do
+    case $value in
+      *{escaped}*) value=${{value%%{escaped}*}}{prefix}${{value#*{escaped}}} ;;
+      *) break ;;
+    esac
+  done
+  printf '%s\\n' "$value"
+  exit
+done
+"""
 # The object of another link at the same time is kept.
 _RENAME_UNLESS_IT_EXISTS = "import os, sys; old, new = sys.argv[1:]; os.path.exists(new) or os.rename(old, new)"
 
@@ -188,8 +203,11 @@ def _render_hiding(tools: Tools, options: ToolchainOptions, condition: str) -> s
 
 def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:
     search = f"{toolchain.prefix}/lib/pkgconfig:{toolchain.prefix}/share/pkgconfig"
-    command = [tools.pkgconf, *(["--static"] if static else [])]
-    return f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{_exec(command)}"
+    command, variable = [tools.pkgconf, *(["--static"] if static else [])], ""
+    if " " in (prefix := str(toolchain.prefix)):
+        values = {"command": shlex.join(map(str, command)), "prefix": shlex.quote(prefix)}
+        variable = _PRINT_VARIABLE.format(escaped=shlex.quote(prefix.replace(" ", "\\ ")), **values)
+    return f"export PKG_CONFIG_LIBDIR={shlex.quote(search)}\n{variable}{_exec(command)}"
 
 
 def _render_nasm(nasm: Path, workspace: Path) -> str:
