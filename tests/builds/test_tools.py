@@ -127,12 +127,12 @@ def test_blanks_in_a_variable_of_pkg_config_are_not_escaped_as_those_in_flags_ar
         "Name: foo\nDescription: foo\nVersion: 1\nCflags: -I${prefix}/include/foo\n"
     )
 
-    def ask(option: str) -> str:
+    def query(option: str) -> str:
         command = [toolchain.program("pkg-config"), option, "foo"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.rstrip("\n")
 
-    assert ask("--variable=programs") == f"{folder}/../../bin:{folder}/../../libexec"
-    assert shlex.split(ask("--cflags")) == [f"-I{folder}/../../include/foo"]
+    assert query("--variable=programs") == f"{folder}/../../bin:{folder}/../../libexec"
+    assert shlex.split(query("--cflags")) == [f"-I{folder}/../../include/foo"]
     unknown = subprocess.run([toolchain.program("pkg-config"), "--variable=programs", "bar"], capture_output=True)
     assert unknown.returncode == 1
 

@@ -107,6 +107,44 @@ def test_modules_are_imported_once_and_a_failure_names_the_module(store: Store, 
     )
 
 
+@pytest.mark.parametrize(
+    ("tag", "error"),
+    [
+        ("manylinux2014_aarch64", "{}: cannot open shared object file: No such file or directory"),
+        ("musllinux_1_2_aarch64", "Error loading shared library {}: No such file or directory (needed by /a/b.so)"),
+    ],
+)
+def test_a_wheel_does_not_fail_because_a_library_of_the_system_is_missing_here(
+    tag: str, error: str, store: Store, tmp_path: Path
+) -> None:
+    """The loader's message is raised by the package: the interpreter is this machine's."""
+    shutil.copytree(BASE, tmp_path / "project")
+    project, target = load_project(tmp_path / "project"), parse_target(tag)
+    (store.root / "tools" / "python-glibc-aarch64-0123").rename(
+        store.root / "tools" / f"python-{target.libc}-aarch64-0123"
+    )
+    (tmp_path / "root" / "lib" / "ld-musl-aarch64.so.1").write_text("")
+    system, own = "libc.musl-aarch64.so.1" if target.libc == "musl" else "libgcc_s.so.1", "libfoo.so.1"
+    wheels = {
+        name: make_wheel(tmp_path / name, f"raise ImportError({error.format(name)!r})\n", target=tag)
+        for name in (system, own)
+    }
+    notices: list[str] = []
+
+    with listen_to_notices(notices.append):
+        outcome = import_foreign_modules(project, wheels[system], target, store, offline=True)
+    with pytest.raises(SmokeError, match=r"demo\._json cannot be imported: ImportError: .*libfoo\.so\.1"):
+        import_foreign_modules(project, wheels[own], target, store, offline=True)
+
+    assert (outcome, notices) == (
+        "",
+        [
+            f"{wheels[system].name} was not imported: {tmp_path / 'root'} has no {system}, which every system has that its "
+            "tag claims"
+        ],
+    )
+
+
 def test_requirements_that_are_not_available_are_reported(store: Store, tmp_path: Path) -> None:
     shutil.copytree(BASE, tmp_path / "project")
     wheel = make_wheel(tmp_path, "")

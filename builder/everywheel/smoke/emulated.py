@@ -8,6 +8,7 @@ this machine (Debian: `libc6-arm64-cross`, `musl`). Without them, nothing is run
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,17 +20,23 @@ from everywheel.execution.files import remove_path
 from everywheel.execution.notices import report_notice
 from everywheel.execution.process import run_command, run_logged
 from everywheel.libraries.context import project_logs
+from everywheel.platforms.linux_policy import load_policy
 from everywheel.platforms.target import Target
 from everywheel.smoke.dependencies import list_requirements, make_marker_environment
 from everywheel.smoke.explain import first_error, quote_failure
 from everywheel.smoke.foreign_python import ForeignPython, find_foreign_python
 from everywheel.smoke.imports import INSIDE, describe_failed_imports, describe_missing, list_missing
-from everywheel.smoke.inside.protocol import read_imports
+from everywheel.smoke.inside.protocol import ImportResult, read_imports
 from everywheel.smoke.installed_python import find_installed_python
 from everywheel.smoke.modules import list_modules
 from everywheel.smoke.passed import find_foreign_test, find_installed_test
 from everywheel.store.local import Store
 from everywheel.toolchains.pip import install_wheels, platform_tags
+
+# What the loaders of glibc and musl write.
+_MISSING_LIBRARY = re.compile(
+    r"(?P<glibc>[\w.+-]+): cannot open shared object file|Error loading shared library (?P<musl>[\w.+-]+): No such file"
+)
 
 
 def import_foreign_modules(project: Project, wheel: Path, target: Target, store: Store, *, offline: bool) -> str:
@@ -78,8 +85,7 @@ def _run_imports(
         except BuildError as error:
             report_notice(f"{wheel.name} was not imported: {error.fact}")
             return False
-        _import(wheel, modules, python, Path(folder), log)
-    return True
+        return _import(wheel, modules, target, python, Path(folder), log)
 
 
 def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, log: Path, *, offline: bool) -> None:
@@ -96,7 +102,10 @@ def _install(wheel: Path, target: Target, python: ForeignPython, folder: Path, l
         install([*(["--no-index"] if offline else []), *requires])
 
 
-def _import(wheel: Path, modules: tuple[str, ...], python: ForeignPython, folder: Path, log: Path) -> None:
+def _import(
+    wheel: Path, modules: tuple[str, ...], target: Target, python: ForeignPython, folder: Path, log: Path
+) -> bool:
+    """Import modules; return False if a library is missing here that each system of the wheel's tag has."""
     imports, empty = folder / "imports.json", folder / "empty"
     empty.mkdir()
     environment = {
@@ -110,8 +119,13 @@ def _import(wheel: Path, modules: tuple[str, ...], python: ForeignPython, folder
     try:
         run_logged(command, cwd=empty, env=environment, log=log, label=wheel.name, quote=quote_failure)
     except BuildError as error:
-        fact = error.fact
-        cause = describe_failed_imports(read_imports(imports), lambda text: first_error(text) or fact)
+        results, fact = read_imports(imports), error.fact
+        if library := _find_missing_system_library(results, target):
+            report_notice(
+                f"{wheel.name} was not imported: {python.root} has no {library}, which every system has that its tag claims"
+            )
+            return False
+        cause = describe_failed_imports(results, lambda text: first_error(text) or fact)
         raise SmokeError(
             f"{wheel.name} does not work with Python {python.version}: {cause}",
             details=error.details,
@@ -120,3 +134,15 @@ def _import(wheel: Path, modules: tuple[str, ...], python: ForeignPython, folder
         ) from None
     if missing := list_missing(read_imports(imports)):
         report_notice(f"{wheel.name}: not imported: {describe_missing(missing)}")
+    return True
+
+
+def _find_missing_system_library(results: Sequence[ImportResult], target: Target) -> str:
+    """Return a library of the system that the root directory does not have, if the failed imports have no other cause.
+
+    The C library of a target that Debian's packages for cross-compilation install comes without those of the compiler.
+    """
+    policy = load_policy(target.wheel_tag)
+    messages = [_MISSING_LIBRARY.search(result.error) for result in results if result.error and not result.missing]
+    names = [match["glibc"] or match["musl"] if match else "" for match in messages]
+    return names[0] if names and policy and all(policy.provides(name) for name in names) else ""
