@@ -363,16 +363,25 @@ def test_data_that_the_prefix_does_not_have_is_refused(source: str, reason: str,
     ]
 
 
-def test_data_does_not_replace_another_file_of_the_wheel(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "data"),
+    [
+        (f"{INFO}/licenses/LICENSE", {f"{INFO}/licenses/LICENSE": "share/other"}),
+        (f"{INFO}/RECORD", {f"{INFO}/RECORD": "share/other"}),
+        ("demo/words/en", {"demo/words": "share/words", "demo/words/en": "share/other"}),
+    ],
+    ids=["file", "RECORD", "other entry"],
+)
+def test_data_does_not_replace_another_file_of_the_wheel(file: str, data: dict[str, str], tmp_path: Path) -> None:
     make_data(tmp_path)
-    request = replace(REPAIR, prefix=tmp_path, data={f"{INFO}/licenses/LICENSE": "share/other"})
+    request = replace(REPAIR, prefix=tmp_path, data=data)
 
     with pytest.raises(BuildError) as caught:
         add_data_files(make_wheel(), request)
 
     assert caught.value.render().splitlines() == [
         "error: demo 1.0 for musllinux_1_2_x86_64: a file of `data` is in the wheel already, with another content",
-        f"  file: {INFO}/licenses/LICENSE",
+        f"  file: {file}",
         "  from: share/other",
         "  hint: name another path in `data`, or leave the project's own file out of the wheel",
     ]

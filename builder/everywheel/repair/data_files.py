@@ -15,13 +15,15 @@ from everywheel.wheels.wheel import Wheel, add_files
 def add_data_files(wheel: Wheel, request: RepairRequest) -> Wheel:
     """Return the wheel with the files and folders of the prefix that the request names.
 
-    Raises BuildError for a path that the prefix does not have, and for a file that the wheel has with another content.
+    Raises BuildError for a path that the prefix does not have, and for a file that the wheel has with another content. RECORD,
+    which is written last, is such a file, and so is that of another entry.
     """
-    files = {}
+    files: dict[str, bytes] = {}
+    present = {f"{wheel.dist_info}/RECORD": b"", **{path: file.data for path, file in wheel.files.items()}}
     for destination, source in request.data.items():
         for path, file in _list_data(destination, source, wheel, request).items():
             files[path] = read_prefix_file(file)
-            if path in wheel.files and wheel.files[path].data != files[path]:
+            if present.setdefault(path, files[path]) != files[path]:
                 raise BuildError(
                     f"{request.describe(wheel)}: a file of `data` is in the wheel already, with another content",
                     details={"file": path, "from": source},
