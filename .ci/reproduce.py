@@ -244,18 +244,16 @@ def compare_artifacts(first: Mapping[str, str], second: Mapping[str, str]) -> li
         f"{'identical' if first[title] == second[title] else 'differs'}: {title}"
         for title in sorted(first.keys() & second.keys())
     ]
-    names = [
-        {title.partition(" for ")[0]: title.partition(" for ")[2] for title in titles}
-        for titles in (first.keys() - second.keys(), second.keys() - first.keys())
-    ]
-    for name in sorted(names[0].keys() | names[1].keys()):
-        if name in names[0] and name in names[1]:
-            lines.append(
-                f"not compared: {name}, a tool of the build machine: for {names[0][name]} and {names[1][name]}"
-            )
+    only: dict[str, list[tuple[int, str]]] = {}
+    for title in sorted(first.keys() ^ second.keys()):
+        name, _, target = title.partition(" for ")
+        only.setdefault(name, []).append((1 if title in first else 2, target))
+    for name, builds in only.items():
+        if sorted(number for number, _ in builds) == [1, 2]:
+            targets = " and ".join(target for _, target in sorted(builds))
+            lines.append(f"not compared: {name}, a tool of the build machine: for {targets}")
         else:
-            number, target = (1, names[0][name]) if name in names[0] else (2, names[1][name])
-            lines.append(f"differs: {name} for {target}: only in build {number}")
+            lines += [f"differs: {name} for {target}: only in build {number}" for number, target in builds]
     return lines
 
 

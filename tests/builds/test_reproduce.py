@@ -129,12 +129,22 @@ def test_tools_of_different_machines_are_not_compared_and_a_missing_library_diff
         "zlib 1 for win_amd64": "b",
         "foo 1 for win_amd64": "c",
         "bar 1 for any": "d",
+        "png 1 for win_amd64": "g",
+        "png 1 for macosx_11_0_arm64": "h",
     }
-    second = {"nasm 2 for musllinux_1_2_x86_64": "e", "zlib 1 for win_amd64": "b", "foo 1 for win_amd64": "f"}
+    second = {
+        "nasm 2 for musllinux_1_2_x86_64": "e",
+        "zlib 1 for win_amd64": "b",
+        "foo 1 for win_amd64": "f",
+        "png 1 for any": "i",
+    }
 
     assert reproduce.compare_artifacts(first, second) == [
         "differs: foo 1 for win_amd64",
         "identical: zlib 1 for win_amd64",
         "differs: bar 1 for any: only in build 1",
         "not compared: nasm 2, a tool of the build machine: for manylinux_2_17_x86_64 and musllinux_1_2_x86_64",
+        "differs: png 1 for any: only in build 2",
+        "differs: png 1 for macosx_11_0_arm64: only in build 1",
+        "differs: png 1 for win_amd64: only in build 1",
     ]
