@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from build_recipes import build_for_target, find_stem
+from build_recipes import build_for_target, find_stem, rotate
 from collection_page import (
     PAGE,
     RecipeResult,
@@ -88,6 +88,14 @@ def test_a_linkage_that_a_recipe_does_not_support_is_not_built(tmp_path: Path) -
     result = build_for_target(recipe, project, parse_target(INTEL), [Linkage.SHARED], Store(tmp_path))
 
     assert result == TargetResult()
+
+
+def test_each_quarter_of_the_collection_is_built_first_once_in_four_weeks() -> None:
+    orders = [rotate(RECIPES, weeks=weeks) for weeks in range(2_900, 2_904)]
+    quarter = len(RECIPES) // 4 + 1
+
+    assert all(sorted(recipe.name for recipe in order) == [recipe.name for recipe in RECIPES] for order in orders)
+    assert {recipe.name for order in orders for recipe in order[:quarter]} == {recipe.name for recipe in RECIPES}
 
 
 def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other() -> None:
