@@ -18,7 +18,7 @@ pypi_attestations = pytest.importorskip("pypi_attestations", reason="requires th
 
 from everywheel.provenance.index_provenance import find_publisher, make_index_object  # noqa: E402
 
-HINT = "an attestation is a statement about one file, signed by a certificate of a publisher (PEP 740)"
+HINT = "remove it, or replace it with a statement about this file only, signed by a certificate of a publisher"
 
 
 @pytest.fixture

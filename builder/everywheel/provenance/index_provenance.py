@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import re
@@ -81,7 +82,7 @@ def make_index_object(file: Path) -> bytes:
 def _list_attestations(file: Path) -> Iterator[tuple[Path, Attestation]]:
     """Yield the attestations of a file, each with the file that it is from."""
     bundle = find_bundle(file)
-    for source in [*([bundle] if bundle else []), *sorted(file.parent.glob(f"{file.name}.*.attestation"))]:
+    for source in [*([bundle] if bundle else []), *sorted(file.parent.glob(f"{glob.escape(file.name)}.*.attestation"))]:
         try:
             content = read_file(source, _LARGEST)
             if source == bundle:
@@ -115,5 +116,5 @@ def _refuse(file: Path, source: Path, error: Exception) -> UsageError:
     return UsageError(
         f"{source.name} is not an attestation of {file.name} for an index",
         details={"reason": reason},
-        hint="an attestation is a statement about one file, signed by a certificate of a publisher (PEP 740)",
+        hint="remove it, or replace it with a statement about this file only, signed by a certificate of a publisher",
     )
