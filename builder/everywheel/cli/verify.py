@@ -96,8 +96,8 @@ def verify_command(
 
     A wheel is verified if every check is right: its hash is the published one, the audit has no finding, the SBOM can be
     read, the statement of provenance is about this file and names the source of every library, the wheel has passed smoke
-    tests and failed none, and every named key or identity has signed the statements. If there is a provenance object of an
-    index, or a bundle of sigstore, it must be right.
+    tests and failed none, and every statement is signed: with `--key` by one of the keys, with `--identity` by its
+    certificate. If there is a provenance object of an index, or a bundle of sigstore, it must be right.
     What cannot be checked is named, and fails unless `--without` accepts it. The exit code is 5 if anything fails.
 
     Example: everywheel verify dist --sums SHA256SUMS --key key.pub --without signature

@@ -1,8 +1,8 @@
 """Compression of files in wheels with libdeflate, from the package `deflate`, which is pinned.
 
 The large files of a wheel are mostly libraries: the wheels for several Pythons contain the same ones, and so do those of the
-next build if only the extension was changed. Their compressed data is kept in the store, and used if it is the data that it
-was made from: a damaged file is made again.
+next build if only the extension was changed. Their compressed data is kept in the store, and used only if
+it is decompressed to the bytes of the file: a damaged one is written again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Zip archives whose bytes depend only on names and contents, not on the machine.
 
 The compression is that of `compression`. zipfile cannot be used: it always compresses with the zlib of the interpreter, which
-differs between machines. The format is APPNOTE 6.3.3 without its 64-bit
-extensions.
+differs between machines. The format is APPNOTE 6.3.3 without its 64-bit extensions.
 """
 
 from __future__ import annotations
