@@ -77,6 +77,12 @@ def test_a_text_without_a_known_message_has_no_explanation() -> None:
     assert explain_messages("everything is fine\nNo such luck") == ()
 
 
+@pytest.mark.parametrize("text", ["a", "/", "(", "version `a", "a: "])
+def test_a_long_word_is_searched_once(text: str) -> None:
+    """A pattern that begins at each of its characters takes minutes."""
+    assert explain_messages(text * 100_000) == ()
+
+
 @pytest.mark.parametrize(
     ("contents", "kind"),
     [

@@ -57,3 +57,21 @@ def test_the_end_of_a_run_removes_its_links_and_not_the_libraries_of_the_store(t
 
     assert not run.exists()
     assert find_damage(stored, thorough=True) == []
+
+
+def test_a_run_returns_its_libraries_although_another_one_has_replaced_the_cache(tmp_path: Path) -> None:
+    stored, run = tmp_path / "stored", tmp_path / "run"
+    (stored / "global" / "o" / "ab").mkdir(parents=True)
+    (stored / "global" / "o" / "ab" / "libc.so.6").write_text("library")
+    seal_stamped_dir(stored)
+
+    copy_cache(stored, run)
+    remove_path(stored)
+    (stored / "global" / "o").mkdir(parents=True)
+    seal_stamped_dir(stored)
+    (run / "global" / "o" / "cd").mkdir()
+    (run / "global" / "o" / "cd" / "libc++.a").write_text("added")
+    return_cache(stored, run)
+
+    assert [path.name for path in (stored / "global" / "o").iterdir()] == ["cd"]
+    assert find_damage(stored, thorough=True) == []

@@ -260,7 +260,8 @@ def _explain_mac_arch(match: re.Match[str]) -> tuple[str, str]:
     )
 
 
-_FILE = r"(?P<file>[^\s:'\"]+)"
+# A name begins where the characters of names begin: otherwise, a long word would be searched from each of its characters.
+_FILE = r"(?<![^\s:'\"])(?P<file>[^\s:'\"]+)"
 _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]] = {
     re.compile(
         r"version [`'‘](?P<version>[\w.]+)['’] not found(?: \(required by (?P<file>[^)]+)\))?"
@@ -273,10 +274,10 @@ _PATTERNS: Mapping[re.Pattern[str], Callable[[re.Match[str]], tuple[str, str]]] 
     re.compile(
         r"(?:(?:^|[\s:])(?!(?:dlopen|\w*Error): )(?P<file>[^\s:]+): )?cannot allocate memory in static TLS block"
     ): _explain_tls,
-    re.compile(r"(?:(?P<file>[^\s:]+): )?invalid ELF header"): _explain_header,
-    re.compile(r"(?:(?P<file>[^\s:]+): )?wrong ELF class: ELFCLASS(?P<bits>\d+)"): _explain_class,
+    re.compile(r"(?:(?<![^\s:])(?P<file>[^\s:]+): )?invalid ELF header"): _explain_header,
+    re.compile(r"(?:(?<![^\s:])(?P<file>[^\s:]+): )?wrong ELF class: ELFCLASS(?P<bits>\d+)"): _explain_class,
     re.compile(r"(?i)illegal instruction|\bSIGILL\b|exit(?:ed with)? code (?:132|-4)\b"): _explain_illegal,
-    re.compile(r"(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _explain_library,
+    re.compile(r"(?<![\w.+-])(?P<library>[\w.+-]+\.so[\w.]*): cannot open shared object file"): _explain_library,
     re.compile(r"Error loading shared library (?P<library>[\w./+-]+): No such file"): _explain_library,
     re.compile(rf"Error relocating {_FILE}: (?P<symbol>\w+): symbol not found"): _explain_symbol,
     re.compile(rf"{_FILE}: undefined symbol: (?P<symbol>\w+)"): _explain_symbol,

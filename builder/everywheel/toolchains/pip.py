@@ -36,11 +36,14 @@ def run_pip(
     `label` names the packages in errors: `build tools`. Raises BuildError when pip fails.
     """
     selection = [] if python is None else ["--python", str(python)]
+    is_isolated = {"--no-index", "--no-deps"} <= set(
+        arguments
+    )  # a user's `find-links` may have what a package requires
     options = ["--quiet", "--disable-pip-version-check"]
     return run_logged(
         [*PIP, *selection, command, *options, *arguments],
         cwd=log.parent,
-        env=isolated_environment() if "--no-index" in arguments else pip_environment(command),
+        env=isolated_environment() if is_isolated else pip_environment(command),
         log=log,
         label=f"{label}: pip {command}",
         hint=hint,

@@ -84,7 +84,7 @@ def pip_environment(command: str, environ: Mapping[str, str] = os.environ) -> di
 
 
 def isolated_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables for a command of pip that uses no index: without the user's settings, which take time to read."""
+    """Return the variables for a command of pip that searches for no package: the user's settings take time to read."""
     return {**filter_environment(environ), "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 

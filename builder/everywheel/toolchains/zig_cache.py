@@ -70,6 +70,7 @@ def _copy_added_files(origin: Path, destination: Path, parts: Sequence[str]) -> 
             target = destination / Path(folder).relative_to(origin)
             target.mkdir(parents=True, exist_ok=True)
             for name in names:
-                if not (target / name).exists():
+                # A link leads nowhere if another run has replaced a damaged cache in the meantime.
+                if not (target / name).exists() and not Path(folder, name).is_symlink():
                     # With its mode: zig compiles some of its own programs, such as the resource compiler.
                     shutil.copy(Path(folder, name), target / name)
