@@ -144,10 +144,11 @@ def glib_key(recipe: Recipe, *features: str) -> str:
 
 
 def test_every_value_of_a_recipe_is_in_its_key() -> None:
+    """The names of alternatives are for `recipes check`: a result does not depend on them."""
     glib = PROJECT.recipes["glib"]
     before = glib_key(glib)
 
-    assert [name for name, changed in list_changes(glib) if glib_key(changed) == before] == []
+    assert [name for name, changed in list_changes(glib) if glib_key(changed) == before] == ["alternatives"]
 
 
 def test_every_value_of_a_chosen_feature_is_in_the_key_of_its_recipe() -> None:
