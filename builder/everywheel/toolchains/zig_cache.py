@@ -6,15 +6,13 @@ into every wheel. So a run never uses a cache that another run wrote. It copies 
 a manifest has the hashes of all files, and returns what zig added, such as the C++ library, after the run has succeeded.
 Objects of the code that is built are in another cache, which ends with the run.
 
-Compiled libraries, which may be hundreds of megabytes, are not copied: zig changes no folder of `o` once it is complete, so
-that the private cache has links to those of the store. Hard links would change the status of the files in the store.
+Links would not do: zig writes a library that is complete once more, into the same folder, if its own path differs.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.store.lease import make_lock
@@ -23,7 +21,6 @@ from everywheel.store.stamped_dir import find_damage, seal_stamped_dir
 # Parsed sources of zig's standard library (z/), 45 MB, are quickly made again. The parts are copied in this order:
 # an entry in h/ is the last file of a compilation that zig writes, and refers to files in the others.
 _PARTS = ("b", "o", "h")
-_LIBRARIES = "o"
 
 
 def cache_variables(folder: Path) -> dict[str, str]:
@@ -39,10 +36,9 @@ def strip_cache(folder: Path) -> None:
 
 
 def copy_cache(stored: Path, private: Path) -> None:
-    """Copy a cache from the store, with links to its libraries; it is locked meanwhile, since another run may add files."""
+    """Copy a cache from the store; it is locked meanwhile, since another run may add files."""
     with make_lock(stored.with_name(f"{stored.name}.lock")):
-        _link_added_folders(stored / "global" / _LIBRARIES, private / "global" / _LIBRARIES)
-        _copy_added_files(stored / "global", private / "global", [part for part in _PARTS if part != _LIBRARIES])
+        _copy_added_files(stored / "global", private / "global")
 
 
 def return_cache(stored: Path, private: Path) -> None:
@@ -52,25 +48,16 @@ def return_cache(stored: Path, private: Path) -> None:
         return
     with make_lock(stored.with_name(f"{stored.name}.lock")):
         if not find_damage(stored):
-            _copy_added_files(private / "global", stored / "global", _PARTS)
+            _copy_added_files(private / "global", stored / "global")
             seal_stamped_dir(stored)
 
 
-def _link_added_folders(origin: Path, destination: Path) -> None:
-    destination.mkdir(parents=True, exist_ok=True)
-    present = {path.name for path in destination.iterdir()}
-    for path in origin.iterdir() if origin.is_dir() else ():
-        if path.name not in present:
-            (destination / path.name).symlink_to(path)
-
-
-def _copy_added_files(origin: Path, destination: Path, parts: Sequence[str]) -> None:
-    for part in parts:
+def _copy_added_files(origin: Path, destination: Path) -> None:
+    for part in _PARTS:
         for folder, _, names in os.walk(origin / part):
             target = destination / Path(folder).relative_to(origin)
             target.mkdir(parents=True, exist_ok=True)
             for name in names:
-                # A link leads nowhere if another run has replaced a damaged cache in the meantime.
-                if not (target / name).exists() and not Path(folder, name).is_symlink():
+                if not (target / name).exists():
                     # With its mode: zig compiles some of its own programs, such as the resource compiler.
                     shutil.copy(Path(folder, name), target / name)
