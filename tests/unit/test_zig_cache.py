@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from everywheel.store.stamped_dir import seal_stamped_dir
+from everywheel.store.stamped_dir import find_damage, seal_stamped_dir
 from everywheel.toolchains.zig_cache import copy_cache, return_cache
 
 
