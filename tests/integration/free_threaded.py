@@ -45,7 +45,9 @@ def main(work_dir: str, *args: str) -> int:
     prefix, site = Path(work_dir).absolute() / "python", Path(work_dir).absolute() / "site"
     subprocess.run(["everywheel", "deps", "python-freethreaded", "--prefix", prefix], check=True, cwd=ROOT)
     install(find_wheel(job), site)
-    command: Sequence[str | Path] = [prefix / "bin" / "python3.14t", "-m", "pytest", "-p", "no:cacheprovider"]
+    own = Path(work_dir).absolute() / "pytest"  # not the folder of all runs, whose remains are warnings, and thus errors
+    options = ["-p", "no:cacheprovider", "--basetemp", own]
+    command: Sequence[str | Path] = [prefix / "bin" / "python3.14t", "-m", "pytest", *options]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
     result = subprocess.run(
         [*command, "extension/tests", *pytest_args], cwd=ROOT, env={**environment, "PYTHONPATH": str(site)}

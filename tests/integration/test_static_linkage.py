@@ -42,6 +42,8 @@ def test_the_extensions_tests_pass_with_static_linkage(wheels: dict[str, Path], 
     call([python, "-m", "pip", "install", "-q", "pytest", wheels["abi3"]])
     files = [REPOSITORY / "extension" / "tests" / f"test_{name}.py" for name in TESTS]
 
-    output = call([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files], cwd=tmp_path)
+    # In a folder of its own, pytest does not remove what other runs have left, which would be warnings, and thus errors.
+    options = ["-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "pytest"]
+    output = call([python, "-m", "pytest", *options, *files], cwd=tmp_path)
 
     assert " passed" in output
