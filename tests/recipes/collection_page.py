@@ -23,6 +23,13 @@ TARGETS = (
     "macosx_11_0_arm64",
     "win_amd64",
 )
+FURTHER = (
+    "manylinux2014_i686",
+    "manylinux2014_armv7l",
+    "manylinux_2_24_ppc64le",
+    "manylinux2014_s390x",
+    "manylinux_2_31_riscv64",
+)
 _SIZES = "manylinux2014_x86_64"
 
 _PAGE = """# The libraries of the collection
@@ -36,6 +43,8 @@ only these; the results are in `docs/data/collection.json`, from which this page
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
 and glibc. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
 empty cell is a target that was not tried; *unsupported*: the recipe states why the library cannot be built for that target.
+*others* are the architectures among {further} for which it was built, shared or static;
+those that are not named were not tried, or are below.
 Sizes are those for {sizes}, stripped, with what they contain of other libraries;
 seconds are those of both builds for that target on two cores that were busy with other work as well, without requirements;
 without them, the store had the library.
@@ -126,7 +135,8 @@ def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
 
 
 def _sort_key(tag: str) -> tuple[int, str]:
-    return (TARGETS.index(tag) if tag in TARGETS else len(TARGETS), tag)
+    ordered = (*TARGETS, *FURTHER)
+    return (ordered.index(tag) if tag in ordered else len(ordered), tag)
 
 
 def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
@@ -138,17 +148,22 @@ def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) 
         if target.error
     ]
     section = "".join(["## Targets for which a library was not built\n\n", *failures]) if failures else ""
-    return _PAGE.format(table=render_table(results, recipes), sizes=_SIZES, failures=section).rstrip() + "\n"
+    further = ", ".join(f"`{tag}`" for tag in FURTHER)
+    return (
+        _PAGE.format(table=render_table(results, recipes), sizes=_SIZES, further=further, failures=section).rstrip()
+        + "\n"
+    )
 
 
 def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
     """Return the table of the recipes that have results."""
-    heads = ["library", "version", *TARGETS, "shared", "static", "seconds", "CVEs"]
+    heads = ["library", "version", *TARGETS, "others", "shared", "static", "seconds", "CVEs"]
     rows = [
         [
             recipe.name,
             result.version,
             *(_describe(result.targets.get(tag)) if is_supported(recipe, tag) else "unsupported" for tag in TARGETS),
+            _list_further(result),
             *_list_figures(result),
         ]
         for recipe in recipes
@@ -166,6 +181,12 @@ def _describe(target: TargetResult | None) -> str:
         return "no, see below"
     only = "shared only" if target.shared else "static only"
     return f"run, {only}" if target.is_run else only
+
+
+def _list_further(result: RecipeResult) -> str:
+    """Return the names of the further architectures for which a library was built."""
+    built = [tag for tag in FURTHER if (target := result.targets.get(tag)) and (target.shared or target.static)]
+    return ", ".join(parse_target(tag).arch.name for tag in built)
 
 
 def _list_figures(result: RecipeResult) -> list[str]:
