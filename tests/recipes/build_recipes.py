@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from check_elsewhere import find_runner, run_check
 from collection_page import (
     TARGETS,
     RecipeResult,
@@ -40,7 +41,7 @@ from everywheel.libraries.features import can_run
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
-from everywheel.planning.steps import LibraryStep, StepKind
+from everywheel.planning.steps import LibraryStep, Plan, StepKind
 from everywheel.platforms.target import Target, parse_target
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.outdated import FindingKind, find_outdated
@@ -122,28 +123,30 @@ def build_for_target(
     recipe: Recipe, project: Project, target: Target, linkages: Sequence[Linkage], store: Store
 ) -> TargetResult:
     """Build a library with its requirements; only its own steps are measured."""
-    seconds, sizes, error, has_check = 0.0, dict[Linkage, int](), "", False
+    seconds, sizes, error, runs = 0.0, dict[Linkage, int](), "", list[bool]()
     for linkage in [linkage for linkage in linkages if not find_unsupported(recipe, target, linkage)]:
-        step, outcome = build_library(recipe, project, target, linkage, store)
-        has_check = step.recipe.check is not None and bool(step.recipe.products.provides)
+        plan, step, outcome = build_library(recipe, project, target, linkage, store)
         if isinstance(outcome, str):
             error = outcome
             continue
         seconds += outcome
         sizes[linkage] = measure(step, store)
+        runs.append(is_used(step, plan, store))
     return TargetResult(
         seconds=round(seconds, 1),
         shared=sizes.get(Linkage.SHARED, 0),
         static=sizes.get(Linkage.STATIC, 0),
-        is_run=not error and has_check and can_run(target),
+        is_run=not error and bool(runs) and all(runs),
         error=error,
     )
 
 
 def build_library(
     recipe: Recipe, project: Project, target: Target, linkage: Linkage, store: Store
-) -> tuple[LibraryStep, float | str]:
-    """Build a library with all of its features; return its step, and its seconds (0 if the store had it) or the error."""
+) -> tuple[Plan, LibraryStep, float | str]:
+    """Build a library with all of its features; return the plan, its step, and its seconds, which are 0 if the store
+    had it, or the error.
+    """
     features = {**project.features, recipe.name: tuple(recipe.features)}
     shared = (recipe.name,) if linkage is Linkage.SHARED else ()
     settings = dataclasses.replace(project.target_settings, shared=shared)
@@ -157,8 +160,22 @@ def build_library(
     own = [result for result in results if result.id == step.id]
     for result in results:
         if result.error is not None:
-            return step, str(result.error).splitlines()[0]
-    return step, own[0].seconds if own and own[0].outcome is Outcome.DONE else 0.0
+            return plan, step, str(result.error).splitlines()[0]
+    return plan, step, own[0].seconds if own and own[0].outcome is Outcome.DONE else 0.0
+
+
+def is_used(step: LibraryStep, plan: Plan, store: Store) -> bool:
+    """Return whether the check program of a recipe has used the library: during the build, or now under Wine or in QEMU."""
+    if step.recipe.check is None or not step.recipe.products.provides:
+        return False
+    if can_run(step.target):
+        return True
+    if find_runner(step.target, step.recipe.linkage) is None:
+        return False
+    output = run_check(step, plan, store)
+    if output is not None:
+        print(f"{step.label}: the check program did not run: {output.strip() or 'no output'}", flush=True)
+    return output is None
 
 
 def measure(step: LibraryStep, store: Store) -> int:

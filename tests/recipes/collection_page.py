@@ -41,7 +41,8 @@ only these; the results are in `docs/data/collection.json`, from which this page
 {table}
 
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
-and glibc. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
+and glibc; for Windows under Wine 8, for other architectures in QEMU, and for musl, if only archives are built, as a static
+program. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
 empty cell is a target that was not tried; *unsupported*: the recipe states why the library cannot be built for that target.
 *others* are the architectures among {further} for which it was built, shared or static;
 those that are not named were not tried, or are below.
