@@ -24,6 +24,7 @@ from everywheel.wheels.failure_hints import explain_failure
 from everywheel.wheels.git_checkout import add_git_to_path, copy_checkout
 from everywheel.wheels.import_libraries import add_import_names, drop_module_imports
 from everywheel.wheels.linked_archives import record_links
+from everywheel.wheels.meson_program import write_meson_program
 from everywheel.wheels.missing_extensions import check_extensions
 from everywheel.wheels.neutral_paths import replace_build_paths
 from everywheel.wheels.pep517 import BackendCall, build_extension_wheel, query_wheel_requirements
@@ -61,10 +62,8 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
     interpreter = ensure_build_environment(project, context.store, offline=context.offline)
     family, folder = find_family(project.backend), None
     if not toolchain.suffix:  # scripts, which the build machine can start
-        record_links(toolchain)
         write_target_packages(interpreter, workspace, project.build_pins or (), step.target, context)
-        is_shown = family is not BackendFamily.MESON  # a project's own Meson runs on the build machine
-        folder = write_target_folder(python, toolchain, interpreter, workspace, show_project=is_shown)
+        folder = _write_programs(project, family, python, toolchain, interpreter, workspace)
     if step.target.os == "windows" and family is BackendFamily.OTHER:
         add_import_names(prefix)
     variables = {**backend_variables(family, toolchain, python, folder, interpreter), **context.environment}
@@ -86,6 +85,22 @@ def prepare_call(context: BuildContext, step: WheelStep, plan: Plan, project: Pr
         module_exports=list_module_exports(project),
         data=project.data,
     )
+
+
+def _write_programs(
+    project: Project,
+    family: BackendFamily,
+    python: TargetPython,
+    toolchain: Toolchain,
+    interpreter: Path,
+    workspace: Path,
+) -> TargetFolder:
+    """Write the programs for a backend that replace others of the build machine, and what they read."""
+    record_links(toolchain)
+    is_meson = family is BackendFamily.MESON  # a project's own Meson runs on the build machine
+    if is_meson:
+        write_meson_program(toolchain.program("cc").parent, interpreter, project.build_pins or ())
+    return write_target_folder(python, toolchain, interpreter, workspace, show_project=not is_meson)
 
 
 def prepare_workspace(context: BuildContext, step: WheelStep, plan: Plan, project: Project) -> tuple[Path, Toolchain]:
