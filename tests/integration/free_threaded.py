@@ -45,7 +45,8 @@ def main(work_dir: str, *args: str) -> int:
     prefix, site = Path(work_dir).absolute() / "python", Path(work_dir).absolute() / "site"
     subprocess.run(["everywheel", "deps", "python-freethreaded", "--prefix", prefix], check=True, cwd=ROOT)
     install(find_wheel(job), site)
-    own = Path(work_dir).absolute() / "pytest"  # not the folder of all runs, whose remains are warnings, and thus errors
+    # Not the folder of all runs, whose remains are warnings, and thus errors.
+    own = Path(work_dir).absolute() / "pytest"
     options = ["-p", "no:cacheprovider", "--basetemp", own]
     command: Sequence[str | Path] = [prefix / "bin" / "python3.14t", "-m", "pytest", *options]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
