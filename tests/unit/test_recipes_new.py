@@ -38,7 +38,7 @@ def draft(folder: Path, files: Mapping[str, str], *options: str, name: str = "/f
     args = ["--project", str(folder), "recipes", "new", "libfoo"]
     with serve({name: archive}) as service:
         variables = {"EVERYWHEEL_STORE": str(folder / "store")}
-        return CliRunner(env=variables).invoke(main, [*args, f"{service.base}{name}", *options])
+        return CliRunner(env=variables).invoke(main, [*args, f"{service.base}{name}", "--no-trial", *options])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_draft_outside_of_a_project_names_what_is_missing(tmp_path: Path) -> N
     inside = draft(tmp_path, {"meson.build": "project('foo')\n"})
     (tmp_path / "pyproject.toml").unlink()
     with serve({"/foo-1.2.tar.gz": tmp_path / "archive"}) as service:
-        args = ["--project", str(tmp_path), "recipes", "new", "other", f"{service.base}/foo-1.2.tar.gz"]
+        args = ["--project", str(tmp_path), "recipes", "new", "other", f"{service.base}/foo-1.2.tar.gz", "--no-trial"]
         outside = CliRunner(env={"EVERYWHEEL_STORE": str(tmp_path / "store")}).invoke(main, args)
 
     line = "there is no project here, and `deps` builds a project's recipes: move the recipe to one, or add a pyproject.toml\n"
@@ -182,7 +182,7 @@ def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
 
     def run(*args: str) -> Result:
-        command = ["--project", str(tmp_path), "recipes", "new", *args]
+        command = ["--project", str(tmp_path), "recipes", "new", "--no-trial", *args]
         return CliRunner(env={"EVERYWHEEL_STORE": str(tmp_path / "store")}).invoke(main, command)
 
     result = run("libfoo", "--debian", "foo")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
+from everywheel.cli.recipe_trial import Trial
+from everywheel.errors import count_noun
 from everywheel.recognition.library_source import LibrarySource
+from everywheel.recognition.matching import Matches
 from everywheel.sources.package_draft import SourcePackage
 
+_SHOWN = 12  # names in one line of a comment
+_WIDTH = 127  # characters of a line
 # The comments of a draft in [build], for build systems without switches for tests and parts.
 _COMMENTS = {
     "make": (
@@ -18,34 +24,130 @@ _COMMENTS = {
 }
 
 
-def render_draft(name: str, version: str, source: LibrarySource, pin: list[str]) -> str:
-    """Return the text of recipe.toml; comments name what was not recognized, or guessed. `pin` is the table [source]."""
+def render_draft(
+    name: str, version: str, source: LibrarySource, pin: list[str], matches: Matches, trial: Trial | None
+) -> str:
+    """Return the text of recipe.toml; comments name what was not recognized, or guessed.
+
+    `pin` is the table [source], `matches` are the recipes of the libraries that the build files look for. Without a trial, the
+    products are those that the build files state.
+    """
     files = source.license_files or ("LICENSE",)
     license_note = "read from the source: compare it" if source.license else "not recognized: name the license"
     if not source.license_files:
         license_note += ", and the files with its text"
     lines = [
-        f"name = {json.dumps(name)}",
-        f"version = {json.dumps(version)}",
+        f"name = {_quote(name)}",
+        f"version = {_quote(version)}",
         f'summary = "{name}"  # one line',
         f"# {license_note}",
-        f"license = {{ spdx = {json.dumps(source.license or f'LicenseRef-{name}')}, files = {json.dumps(list(files))} }}",
-        "# requires = []  # recipes of the libraries that it is linked to",
+        f"license = {{ spdx = {_quote(source.license or f'LicenseRef-{name}')}, files = {_quote_all(files)} }}",
+        *_render_requirements(matches),
         "",
         *pin,
         "",
-        "[build]",
-        f'system = "{source.system or "meson"}"',
-        *([f"subdir = {json.dumps(source.subdir)}"] if source.subdir else []),
-        *_COMMENTS.get(source.system, ("# disable = []  # tests, programs and optional parts",)),
+        *_render_build(source),
         "",
         "[products]",
-        "# guessed from the build files: what the build must install",
-        f"libraries = {json.dumps(list(source.libraries))}",
-        f"pkgconfig = {json.dumps(list(source.pkgconfig))}",
-        "# sonames and exports are for a shared library; see the page about recipes",
+        *_render_products(source, trial),
     ]
     return "\n".join(lines) + "\n"
+
+
+def list_required(matches: Matches) -> tuple[str, ...]:
+    """Return the recipes of the libraries that the build files cannot do without."""
+    return tuple(recipe for recipe, items in matches.recipes.items() if not all(item.is_optional for item in items))
+
+
+def _render_requirements(matches: Matches) -> Iterator[str]:
+    required = list_required(matches)
+    yield (
+        f"requires = {_quote_all(required)}"
+        if required
+        else "# requires = []  # recipes of the libraries that it is linked to"
+    )
+    optional = [recipe for recipe in matches.recipes if recipe not in required]
+    if optional:
+        yield f"# the build files use these recipes if they are required, too: {_list(optional)}"
+    if matches.missing:
+        names = [f"{item.name} ({item.location})" for item in matches.missing]
+        yield f"# the build files look for libraries that no recipe has: {_list(names)}"
+
+
+def _render_build(source: LibrarySource) -> Iterator[str]:
+    yield "[build]"
+    yield f'system = "{source.system or "meson"}"'
+    if source.subdir:
+        yield f"subdir = {_quote(source.subdir)}"
+    yield from _COMMENTS.get(source.system, ())
+    extras = [option for option in source.options if option.is_extra and not option.is_off]
+    against = [option for option in source.options if option.is_against_extra and option.is_off]
+    if against and all(option.is_switch for option in against):
+        yield f"enable = {_quote_all([option.name for option in against])}"
+    if switches := [option.name for option in extras if option.is_switch]:
+        yield f"disable = {_quote_all(switches)}"
+    values = {option.name: "false" for option in extras if not option.is_switch and option.default == "true"}
+    if source.has_old_rules:
+        values["CMAKE_POLICY_VERSION_MINIMUM"] = '"3.5"'
+    if values:
+        yield f"options = {{ {', '.join(f'{_quote_key(name)} = {value}' for name, value in values.items())} }}"
+    settled = {*(option.name for option in against), *switches, *values}
+    if others := [option for option in source.options if option.name not in settled]:
+        yield "# Further options of the source, with their defaults:"
+        for option in others:
+            summary = f"  {_one_line(option.summary)}" if option.summary else ""
+            yield f"#   {option.name} = {_one_line(option.default) or '(computed)'}{summary}"
+
+
+def _render_products(source: LibrarySource, trial: Trial | None) -> Iterator[str]:
+    if trial is None or not trial.built:
+        yield "# guessed from the build files: what the build must install"
+        yield f"libraries = {_quote_all(source.libraries)}"
+        yield f"pkgconfig = {_quote_all(source.pkgconfig)}"
+        yield "# sonames and exports are for a shared library; see the page about recipes"
+        return
+    installed = trial.installed
+    yield f"# what the trial has installed ({' and '.join(trial.built)}): compare it"
+    yield f"libraries = {_quote_all(installed.libraries)}"
+    yield f"headers = {_quote_all(installed.headers)}"
+    yield f"pkgconfig = {_quote_all(installed.pkgconfig)}"
+    if installed.sonames:
+        pairs = ", ".join(f"{_quote_key(name)} = {_quote(soname)}" for name, soname in installed.sonames.items())
+        yield f"sonames = {{ {pairs} }}"
+    if installed.exports:
+        line = f"exports = {_quote_all(installed.exports)}"
+        yield (
+            line
+            if len(line) <= _WIDTH
+            else "\n".join(["exports = [", *(f"    {_quote(p)}," for p in installed.exports), "]"])
+        )
+    if installed.uncovered:
+        yield f"# {count_noun(installed.uncovered, 'further symbol')} of the shared library match no pattern"
+    yield "# provides = []  # promises that a check.c, next to this file, proves; headers name what was built:"
+    yield f"#   {_list(installed.features) or 'no features'}"
+
+
+def _list(names: Sequence[str]) -> str:
+    """Return names for a comment, at most so many as a reader looks at."""
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(map(_one_line, names[:_SHOWN]))}{rest}"
+
+
+def _one_line(text: str) -> str:
+    """Return text of the source without characters that would end a comment, or that TOML does not allow in one."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text)
+
+
+def _quote_all(texts: Iterable[str]) -> str:
+    return json.dumps(list(texts))
+
+
+def _quote_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def pin_address(url: str, version: str, sha256: str, size: int) -> list[str]:

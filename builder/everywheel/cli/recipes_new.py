@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
 import click
 
-from everywheel.cli.options import verbose_option
+from everywheel.cli.options import trial_options
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
+from everywheel.cli.recipe_trial import Trial, try_recipe
 from everywheel.cli.store_lease import open_store
+from everywheel.config.collection import load_available_recipes
+from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import RECIPE_NAME, URL, VERSION
-from everywheel.errors import SourceError, UsageError
+from everywheel.errors import SourceError, UsageError, count_noun
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
+from everywheel.pipeline import BuildOptions
 from everywheel.recognition.library_source import LibrarySource, recognize_library
+from everywheel.recognition.matching import Matches, match_libraries
+from everywheel.sources.cache import store_source
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import download
 from everywheel.sources.locations import find_locations
@@ -28,65 +37,137 @@ from everywheel.sources.request import PinnedFile, Unavailable
 from everywheel.sources.unpack import unpack_archive
 from everywheel.sources.url import Limits
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The facts about a new recipe before its trial; `skipped` is why a newer version was not taken, if there is one."""
+
+    name: str
+    version: str
+    source: LibrarySource
+    pin: list[str]
+    matches: Matches = field(default_factory=lambda: Matches(recipes={}, missing=(), chosen={}))
+    skipped: str = ""
+
+
 _TIME_LIMIT = 600.0  # seconds
 _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
 
 
-@click.command("new", short_help="Draft a recipe from a source package or archive.")
+@click.command("new", short_help="Draft a recipe from a source package or archive, and try it.")
 @click.argument("name")
-@click.argument("url", required=False, default="")
+@click.argument("address", metavar="[URL]", required=False, default="")
+@click.option("--url", metavar="URL", default="", help="The address of a source archive, as the argument.")
 @click.option(
     "--debian", metavar="PACKAGE", default="", help="Debian's source package, such as `tiff`, instead of an address."
 )
 @click.option(
     "--version", metavar="TEXT", default="", help="The version [default: that of the address, or the newest one]."
 )
-@verbose_option
-@click.pass_obj
-def new_command(root: Path, name: str, url: str, debian: str, version: str) -> None:
-    """Download a library's source archive, and draft its recipe in recipes/NAME: pin, build system, license and products.
+@click.option("--no-trial", is_flag=True, help="Build nothing: the products are guessed from the build files.")
+@trial_options
+@click.pass_context
+def new_command(
+    ctx: click.Context,
+    name: str,
+    address: str,
+    url: str,
+    debian: str,
+    version: str,
+    no_trial: bool,
+    options: BuildOptions,
+) -> None:
+    """Download a library's source archive, draft its recipe in recipes/NAME, and try it on this machine.
 
-    With --debian, the pins are those of the distribution's signed lists: the archive, and patches that fix vulnerabilities.
-
-    The draft is a beginning: it names what to check, and `everywheel deps NAME` builds it.
+    The draft has the pin, the build system with its options, the license, and the recipes of required libraries. With
+    --debian, the pins are those of the distribution's signed lists, with patches that fix vulnerabilities. The trial builds
+    the library, static and shared, and proposes what was installed: libraries, headers, pkg-config files, sonames, exports.
 
     \b
-    Example: everywheel recipes new libfoo https://example.org/libfoo-1.0.tar.gz
+    Example: everywheel recipes new libfoo --url https://example.org/libfoo-1.0.tar.gz
     Example: everywheel recipes new libtiff --debian tiff
     """
+    root: Path = ctx.obj
+    url = _check_arguments(name, address, url, debian)
     folder = root / "recipes" / name
-    if bool(url) == bool(debian):
+    if folder.exists():
+        raise UsageError(f"{folder} exists", hint="remove it, or choose another name")
+    store = open_store()
+    draft = _make_draft(name, url, debian, version, root, store.root)
+    recipe, trial = _write(draft, None, folder), None
+    if draft.source.system and not no_trial:
+        trial = try_recipe(recipe, find_recipe_project(ctx, root, has_recipes=True), store, options)
+        _write(draft, trial, folder)
+    echo(f"written: {folder / 'recipe.toml'}")
+    for line in _list_undecided(draft, trial, root, folder):
+        echo(line)
+    echo(f"check the comments in it, then run `everywheel deps {name}`")
+    if trial is not None and not trial.built and trial.errors:
+        ctx.exit(trial.errors[0].exit_code)
+
+
+def _check_arguments(name: str, address: str, url: str, debian: str) -> str:
+    """Return the address of the archive, empty for a source package; raise UsageError for anything but one of them."""
+    if sum(map(bool, (address, url, debian))) != 1:
         raise UsageError(
             "a recipe is drafted from an address or from a source package", hint="name URL or --debian PACKAGE"
         )
     _check_name(name)
+    return url or address
+
+
+def _make_draft(name: str, url: str, debian: str, version: str, root: Path, store: Path) -> Draft:
+    """Download the source and return what its files state."""
     if url:
         version = version or _find_version(url)
         _check_address(url, version)
-    if folder.exists():
-        raise UsageError(f"{folder} exists", hint="remove it, or choose another name")
-    store = open_store()
-    with TemporaryDirectory(dir=store.root / "tmp") as temporary:
+    with TemporaryDirectory(dir=store / "tmp") as temporary:
         if url:
-            source, text = _draft_archive(name, url, version, Path(temporary))
+            draft = _draft_archive(name, url, version, store, Path(temporary))
         else:
-            source, text = _draft_package(name, debian, version, store.root, Path(temporary))
+            draft = _draft_package(name, debian, version, store, Path(temporary))
+    recipes = {other: recipe for other, recipe in load_available_recipes(root).items() if other != name}
+    return replace(draft, matches=match_libraries(draft.source.wanted, recipes))
+
+
+def _write(draft: Draft, trial: Trial | None, folder: Path) -> Recipe:
+    """Write the recipe, and return it as it is loaded."""
+    text = render_draft(draft.name, draft.version, draft.source, draft.pin, draft.matches, trial)
     with translate_os_errors(folder):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.toml").write_text(text, encoding="utf-8")
-    load_recipe(folder / "recipe.toml")
-    echo(f"written: {folder / 'recipe.toml'}")
+    return load_recipe(folder / "recipe.toml")
+
+
+def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path) -> Iterator[str]:
+    """Yield one line for everything that the maintainer decides or adds."""
+    source = draft.source
+    if draft.skipped:
+        yield f"newer revisions of the source package were not available: {draft.skipped}"
     if not source.system:
-        echo(f"the source has no build file that is known: write {folder / 'overlay' / 'meson.build'}")
+        yield f"the source has no build file that is known: write {folder / 'overlay' / 'meson.build'}"
     if not source.license_files:
-        echo("the source has no file with a license at its top: name the files with its text in `license`")
+        yield "the source has no file with a license at its top: name the files with its text in `license`"
+    elif not source.license:
+        yield "the license was not recognized: name its SPDX expression"
+    missing = [item.name for item in draft.matches.missing if not item.is_optional]
+    if missing:
+        yield f"no recipe has what the build files look for: {', '.join(missing)}"
+    if trial is not None:
+        for linkage in (Linkage.STATIC, Linkage.SHARED):
+            if linkage not in trial.built:
+                yield f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
+        if trial.built and not trial.installed.pkgconfig:
+            yield "it installs no pkg-config file: builds find it by its name only, and `provides` cannot be checked"
+        if trial.installed.uncovered:
+            yield f"`exports` leaves out {count_noun(trial.installed.uncovered, 'symbol')}: add patterns, or hide them"
+    yield "summary, `provides` with a check.c, and `cpe` are yours to write"
     if not has_project(root):
-        echo(
+        yield (
             "there is no project here, and `deps` builds a project's recipes: move the recipe to one, or add a pyproject.toml"
         )
-    echo(f"check the comments in it, then run `everywheel deps {name}`")
 
 
 def _check_name(name: str) -> None:
@@ -100,23 +181,28 @@ def _check_address(url: str, version: str) -> None:
             raise UsageError(f"'{text}' is not {rule.description}" if text else f"{url} has no version", hint=hint)
 
 
-def _draft_archive(name: str, url: str, version: str, folder: Path) -> tuple[LibrarySource, str]:
+def _draft_archive(name: str, url: str, version: str, store: Path, folder: Path) -> Draft:
     archive = folder / "archive"
     _download(url, archive)
     filename = unquote(urlsplit(url).path).rpartition("/")[2]
     pin = PinnedFile(label=f"{name} {version}", filename=filename, sha256=hash_file(archive))
-    unpack_archive(pin, archive, folder / "source")
-    source = recognize_library(folder / "source", name)
     lines = pin_address(url, version, pin.sha256, archive.stat().st_size)
-    return source, render_draft(name, version, source, lines)
+    return Draft(name=name, version=version, source=_recognize(name, pin, archive, store, folder), pin=lines)
 
 
-def _draft_package(name: str, debian: str, version: str, store: Path, folder: Path) -> tuple[LibrarySource, str]:
+def _draft_package(name: str, debian: str, version: str, store: Path, folder: Path) -> Draft:
     package = fetch_package(debian, version, store, folder, find_locations().archives)
     pin = PinnedFile(label=f"{name} {package.version}", filename=package.archive.name, sha256=package.archive.sha256)
-    unpack_archive(pin, package.path, folder / "source")
+    source = _recognize(name, pin, package.path, store, folder)
+    return Draft(name=name, version=package.version, source=source, pin=pin_package(package), skipped=package.skipped)
+
+
+def _recognize(name: str, pin: PinnedFile, archive: Path, store: Path, folder: Path) -> LibrarySource:
+    """Return the facts about a source, and keep its archive in the store: a build does not download it again."""
+    unpack_archive(pin, archive, folder / "source")
     source = recognize_library(folder / "source", name)
-    return source, render_draft(name, package.version, source, pin_package(package))
+    store_source(store, archive, pin.sha256)
+    return source
 
 
 def _find_version(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,14 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from everywheel.errors import UsageError, count_noun
 from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_text
+from everywheel.recognition.build_files import read_cmake, read_meson
+from everywheel.recognition.evidence import LIBRARY_KINDS, Evidence, SourceText
+from everywheel.recognition.source_options import SourceOption, list_options, needs_newer_rules
 
 _LARGEST_FILE = 4 << 20  # bytes
 _SHOWN = 5  # folders in one line of an error
 _SYSTEMS = {"meson.build": "meson", "CMakeLists.txt": "cmake"}
+_OPTION_FILES = frozenset(("meson.options", "meson_options.txt"))
 _MAKEFILES = frozenset(("GNUmakefile", "Makefile", "makefile"))
 _MESON_PROJECT = re.compile(r"^\s*project\s*\(", re.MULTILINE)
 _CMAKE_PROJECT = re.compile(r"^[ \t]*project\s*\(", re.MULTILINE | re.IGNORECASE)
@@ -65,7 +69,8 @@ class LibrarySource:
     """The recognized facts; texts are empty and tuples have no items where nothing was recognized.
 
     `system` is `meson`, `cmake`, `autotools` or `make`, and `subdir` the directory of its build file. `license` is an SPDX
-    expression.
+    expression. `options` are those of the build with their defaults, `wanted` the libraries that its build files look for, and
+    `has_old_rules` is whether CMake refuses the source without a newer policy.
     """
 
     system: str
@@ -74,6 +79,9 @@ class LibrarySource:
     license_files: tuple[str, ...]
     libraries: tuple[str, ...]
     pkgconfig: tuple[str, ...]
+    options: tuple[SourceOption, ...] = ()
+    wanted: tuple[Evidence, ...] = ()
+    has_old_rules: bool = False
 
 
 def recognize_library(root: Path, name: str) -> LibrarySource:
@@ -91,6 +99,7 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
     system = _SYSTEMS.get(build_file.rpartition("/")[2], "")
     if not system:
         system, build_file = _find_make_build(files)
+    switches = {file.name: _read(file) for file in files if file.path.name in _OPTION_FILES or file.name == build_file}
     pkgconfig = tuple(_list_pkgconfig(files, texts, system))
     licenses = sorted((file for file in files if _is_license(file.name)), key=lambda file: file.name)
     stated = _MESON_LICENSE.search(texts[build_file]) if system == "meson" else None
@@ -101,6 +110,9 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
         license_files=tuple(file.name for file in licenses),
         libraries=_list_libraries(texts, system, name, pkgconfig),
         pkgconfig=pkgconfig,
+        options=list_options(system, {**texts, **switches}, build_file),
+        wanted=tuple(_list_wanted(texts, system, {name, *pkgconfig, *_list_defined(texts, system)})),
+        has_old_rules=system == "cmake" and needs_newer_rules(texts[build_file]),
     )
 
 
@@ -167,13 +179,33 @@ def _recognize_license(texts: Sequence[str]) -> str:
     return ""
 
 
+def _list_wanted(texts: dict[str, str], system: str, own: Set[str]) -> Iterator[Evidence]:
+    """Yield the libraries that the build files of Meson or CMake look for, but for those that the source itself builds."""
+    if system not in _SYSTEMS.values():
+        return
+    read = read_meson if system == "meson" else read_cmake
+    for name, text in _select_texts(texts, system):
+        for item in read(SourceText(name=name, text=text)):
+            if item.kind in LIBRARY_KINDS and item.name not in own:
+                yield item
+
+
+def _select_texts(texts: dict[str, str], system: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and texts of the build files of Meson, or all others."""
+    return ((name, text) for name, text in texts.items() if name.endswith("meson.build") == (system == "meson"))
+
+
+def _list_defined(texts: dict[str, str], system: str) -> dict[str, None]:
+    """Return the libraries that build files define, in their order."""
+    pattern = _MESON_LIBRARY if system == "meson" else _CMAKE_LIBRARY
+    return dict.fromkeys(library for _, text in _select_texts(texts, system) for library in pattern.findall(text))
+
+
 def _list_libraries(texts: dict[str, str], system: str, name: str, pkgconfig: Sequence[str]) -> tuple[str, ...]:
     """Return the libraries of the build files that are named like a pkg-config file, else like the recipe; else its name."""
-    pattern = _MESON_LIBRARY if system == "meson" else _CMAKE_LIBRARY
     stem = name.casefold().removeprefix("lib")
-    files = [text for file, text in texts.items() if (file.endswith("meson.build")) == (system == "meson")]
     # `foo_static` and `foo_shared` of CMake are usually one library.
-    defined = (re.sub(r"[_-]?(static|shared)$", "", library) for text in files for library in pattern.findall(text))
+    defined = (re.sub(r"[_-]?(static|shared)$", "", library) for library in _list_defined(texts, system))
     names = dict.fromkeys(library.removeprefix("lib") for library in defined)
     packages = {package.removeprefix("lib") for package in pkgconfig}
     described = tuple(library for library in names if library in packages)

@@ -12,8 +12,21 @@ from everywheel.recognition.evidence import Evidence, Kind
 
 _SYSTEM = ("m", "c", "dl", "pthread", "rt", "util", "stdc++", "c++", "c++abi", "gcc", "gcc_s", "atomic", "threads")
 _BUILD_TOOLS = ("cmake", "cython", "cython3", "f2py", "git", "meson", "ninja", "patchelf", "pkgconfig", "pkg-config")
+_TEST_TOOLS = (
+    "benchmark",
+    "catch2",
+    "check",
+    "cmocka",
+    "cppunit",
+    "doxygen",
+    "gmock",
+    "googletest",
+    "gtest",
+    "perl",
+    "sphinx",
+)
 _BUILD_HEADERS = ("nanobind", "numpy", "pybind11", "pythonextensions", "pythoninterp", "pythonlibs", "skbuild")
-_PROVIDED = frozenset((*_SYSTEM, *_BUILD_TOOLS, *_BUILD_HEADERS))
+_PROVIDED = frozenset((*_SYSTEM, *_BUILD_TOOLS, *_TEST_TOOLS, *_BUILD_HEADERS))
 _PYTHON = re.compile(r"python([23](\.\d+)?t?)?(-embed)?")
 _VERSION = re.compile(r"-\d+(\.\d+)*$")  # the end of the name of a pkg-config file, such as that of libxml-2.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from everywheel.config.source import DebianFile, OmittedPatch
@@ -33,6 +33,7 @@ class SourcePackage:
         packaging: the archive with the patches; None if no patch is pinned.
         sha1: the hashes by which the snapshot service has the files, by their names.
         unpinned: vulnerabilities that the changelog names since the first revision of the version, and no pinned patch.
+        skipped: why newer revisions were not taken; empty if it is the newest one.
     """
 
     revision: Revision
@@ -44,6 +45,7 @@ class SourcePackage:
     omitted: tuple[OmittedPatch, ...]
     sha1: dict[str, str]
     unpinned: tuple[str, ...] = ()
+    skipped: str = ""
 
 
 def fetch_package(
@@ -93,7 +95,7 @@ def _fetch_newest(client: PackageClient, revisions: Sequence[Revision], folder: 
             reasons.append(f"{revision.version}: has several archives, or none")
             continue
         try:
-            return _fetch(client, revision, archive, folder)
+            return replace(_fetch(client, revision, archive, folder), skipped="; ".join(reasons))
         except Unavailable as error:
             reasons.append(f"{revision.version}: {str(error).lower()}")
     raise Unavailable("; ".join(reasons))

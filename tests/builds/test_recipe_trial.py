@@ -1,0 +1,85 @@
+"""`everywheel recipes new` builds the library that it drafts, and proposes what the builds have installed."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from everywheel.cli.main import main
+from everywheel.config.recipe_loader import load_recipe
+from snapshot_server import serve
+from test_recipes_new import MIT, pack
+
+MESON = """
+project('foo', 'c', version: '1.2', license: 'MIT')
+foo = library('foo', 'foo.c', version: '1.2.0', soversion: '1', install: true)
+install_headers('foo.h')
+import('pkgconfig').generate(foo)
+if get_option('tests')
+  error('tests are built')
+endif
+"""
+OPTIONS = (
+    "option('tests', type: 'boolean', value: true)\noption('fast', type: 'feature', description: 'Use fast paths')\n"
+)
+FILES = {
+    "LICENSE": MIT,
+    "meson.build": MESON,
+    "meson_options.txt": OPTIONS,
+    "foo.h": "#define FOO_HAVE_FAST 1\nint foo_add(int, int);\nint foo_sub(int, int);\n",
+    "foo.c": '#include "foo.h"\nint foo_add(int a, int b) { return a + b; }\nint foo_sub(int a, int b) { return a - b; }\n',
+}
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the tags of the messages are those of x86_64")
+
+
+def draft(folder: Path, files: dict[str, str]) -> Result:
+    """Draft and try a recipe of these files in a new project, with the default store."""
+    archive = pack(folder / "archive", files)
+    (folder / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
+    with serve({"/foo-1.2.tar.gz": archive}) as service:
+        args = ["--project", str(folder), "recipes", "new", "libfoo", "--url", f"{service.base}/foo-1.2.tar.gz"]
+        return CliRunner().invoke(main, args)
+
+
+def test_the_products_of_a_draft_are_those_that_both_builds_install(tmp_path: Path) -> None:
+    result = draft(tmp_path, FILES)
+
+    assert result.exit_code == 0, result.output
+    path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
+    text, products = path.read_text(), load_recipe(path).products
+    assert (products.libraries, products.headers, products.pkgconfig) == (("foo",), ("include/foo.h",), ("foo",))
+    assert (products.sonames, products.exports) == ({"foo": "libfoo.so.1"}, ("foo_*",))
+    assert "\noptions = { tests = false }\n" in text
+    assert "\n# Further options of the source, with their defaults:\n#   fast = auto  Use fast paths\n" in text
+    assert text.endswith("headers name what was built:\n#   FOO_HAVE_FAST\n")
+    assert result.stdout.splitlines()[-3:] == [
+        f"written: {path}",
+        "summary, `provides` with a check.c, and `cpe` are yours to write",
+        "check the comments in it, then run `everywheel deps libfoo`",
+    ]
+
+
+def test_a_draft_that_cannot_be_built_is_written_with_guessed_products(tmp_path: Path) -> None:
+    result = draft(tmp_path, {**FILES, "foo.c": "int foo_add(int a) { return b; }\n"})
+
+    assert result.exit_code == 1, result.output
+    assert "error: libfoo 1.2 for manylinux_2_17_x86_64: compile failed (exit 1)\n" in result.stderr
+    assert "use of undeclared identifier 'b'" in result.stderr
+    path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
+    assert load_recipe(path).products.libraries == ("foo",)
+    assert "\n# guessed from the build files: what the build must install\n" in path.read_text()
+    for linkage in ("static", "shared"):
+        assert (
+            f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
+            in result.stdout
+        )
+
+
+def test_a_build_that_installs_nothing_is_reported(tmp_path: Path) -> None:
+    result = draft(tmp_path, {**FILES, "meson.build": MESON.replace("install: true", "install: false")})
+
+    assert result.exit_code == 0, result.output
+    assert "the trial built no static library: " in result.stdout
+    assert "\n# guessed from the build files: " in (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
