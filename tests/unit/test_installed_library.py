@@ -36,6 +36,8 @@ from everywheel.recognition.installed_library import (
                 "_ZNSt6vectorIiE4sizeEv",
                 "_ZNKSs4findEv",
                 "_ZTVSt9exception",
+                "_Znwm",
+                "_ZdaPv",
             ),
             (),
         ),

@@ -257,10 +257,6 @@ def _make_build_options(
     )
 
 
-def _make_trial_options(jobs: int | None, timeout: int) -> BuildOptions:
-    return _make_build_options(jobs, offline=False, timeout=timeout, remote=(), remote_keys=None, remote_sign_key=None)
-
-
 def make_remote_options(
     remote: tuple[str, ...], remote_keys: Path | None, remote_sign_key: Path | None, no_remote: bool = False
 ) -> RemoteOptions:
@@ -288,8 +284,6 @@ library_selection_options = collect_options(
 _BUILD_OPTIONS = (jobs_option, offline_option, timeout_option, verbose_option)
 _REMOTE_OPTIONS = (remote_option, *remote_key_options(hidden=True), no_remote_option)
 build_options = collect_options("options", _make_build_options, *_BUILD_OPTIONS, *_REMOTE_OPTIONS)
-# For builds of a command whose remote stores are those of the settings and variables.
-trial_options = collect_options("options", _make_trial_options, jobs_option, timeout_option, verbose_option)
 worker_options = collect_options(
     "options",
     _make_build_options,

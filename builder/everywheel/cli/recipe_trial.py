@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from everywheel.cli.options import collect_options, jobs_option, timeout_option, verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.run_plan import run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Products, Recipe
 from everywheel.errors import EverywheelError
+from everywheel.execution.jobserver import default_jobs
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
@@ -27,6 +29,13 @@ class Trial:
     installed: InstalledLibrary = field(default_factory=InstalledLibrary)
     built: tuple[Linkage, ...] = ()
     errors: tuple[EverywheelError, ...] = ()
+
+
+def _make_trial_options(jobs: int | None, timeout: int) -> BuildOptions:
+    return BuildOptions(jobs=jobs or default_jobs(), timeout=timeout)
+
+
+trial_options = collect_options("options", _make_trial_options, jobs_option, timeout_option, verbose_option)
 
 
 def try_recipe(recipe: Recipe, folder: Path, store: Store, options: BuildOptions) -> Trial:

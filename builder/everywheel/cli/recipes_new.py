@@ -11,11 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from everywheel.cli.options import trial_options
 from everywheel.cli.output import echo
 from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
-from everywheel.cli.recipe_trial import Trial, try_recipe
+from everywheel.cli.recipe_trial import Trial, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import load_available_recipes
 from everywheel.config.recipe import Linkage, Recipe

@@ -21,7 +21,9 @@ _ARCHIVE = re.compile(r"lib/lib(.+)\.a")
 _SHARED = re.compile(r"lib/lib(.+)\.so")
 _PKGCONFIG = re.compile(r"(?:lib|share)/pkgconfig/(.+)\.pc")
 _HEADER = re.compile(r"include/.+\.(?:h|hh|hpp|hxx)")
-_RUN_TIME = re.compile(r"_init|_fini|_edata|_end|__bss_start|_ZN?K?S[tabiods].*|_Z\w{1,3}N?K?S[tabiods].*|__odr_asan.*")
+_RUN_TIME = re.compile(
+    r"_Z(?:n[wa]|d[la]).*|_init|_fini|_edata|_end|__bss_start|_ZN?K?S[tabiods].*|_Z\w{1,3}N?K?S[tabiods].*|__odr_asan.*"
+)
 # The kinds of names of the Itanium C++ ABI (https://itanium-cxx-abi.github.io/cxx-abi/abi.html#mangling), then the length and
 # the text of the first identifier.
 _MANGLED = re.compile(r"(_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?N?K?)(\d+)(\w+)")
