@@ -42,6 +42,7 @@ from everywheel.recognition.installed_library import (
             (),
         ),
         (("_Z99short", "_Z", ""), ("", "_Z", "_Z99short")),
+        ((f"_Z{'9' * 5000}x", "größe_a", "größe_b"), (f"_Z{'9' * 5000}x", "größe_a", "größe_b")),
     ],
 )
 def test_symbols_with_a_common_prefix_have_one_pattern(symbols: tuple[str, ...], patterns: tuple[str, ...]) -> None:

@@ -231,3 +231,15 @@ def test_a_draft_is_of_an_address_or_of_a_source_package(tmp_path: Path) -> None
             "error: a recipe is drafted from an address or from a source package\n  hint: name URL or --debian PACKAGE\n",
         )
     ] * 2
+
+
+def test_text_of_the_source_cannot_end_a_comment_or_a_string(tmp_path: Path) -> None:
+    options = "option('quick', type: 'string', value: 'a\x1b[31m\"b', description: 'one\\ntwo\x7f')\n"
+    files = {"LICENSE-\U0001f40d": MIT, "meson.build": "project('foo')\n", "meson.options": options}
+
+    result = draft(tmp_path, files)
+
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
+    assert '\n#   quick = a [31m"b  one\\ntwo \n' in text
+    assert "\x1b" not in text

@@ -139,15 +139,16 @@ def _one_line(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return json.dumps(text)
+    """Return a basic string of TOML: one of JSON but for pairs of surrogates and the character DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _quote_all(texts: Iterable[str]) -> str:
-    return json.dumps(list(texts))
+    return f"[{', '.join(map(_quote, texts))}]"
 
 
 def _quote_key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quote(name)
 
 
 def pin_address(url: str, version: str, sha256: str, size: int) -> list[str]:
