@@ -112,7 +112,7 @@ def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
     """Return the results of a run together with older ones of the same version.
 
     A library that was not built again, because it was in the store, keeps its seconds; one that was built with one linkage
-    keeps the size of the other.
+    keeps the size of the other, and was run if both were.
     """
     if old is None or old.version != new.version:
         return new
@@ -125,7 +125,9 @@ def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
                 if target.error
                 else {"shared": target.shared or known.shared, "static": target.static or known.static}
             )
-            target = dataclasses.replace(target, seconds=target.seconds or known.seconds, **sizes)
+            kept = (known.shared and not target.shared) or (known.static and not target.static)
+            is_run = target.is_run and (known.is_run or not kept)
+            target = dataclasses.replace(target, is_run=is_run, seconds=target.seconds or known.seconds, **sizes)
         targets[tag] = target
     vulnerabilities = old.vulnerabilities if new.vulnerabilities is None else new.vulnerabilities
     return RecipeResult(

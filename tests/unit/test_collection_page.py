@@ -95,6 +95,18 @@ def test_a_linkage_that_a_recipe_does_not_support_is_not_built(tmp_path: Path) -
     assert result == TargetResult()
 
 
+def test_a_library_is_run_if_it_was_run_with_both_linkages() -> None:
+    static = RecipeResult(version="1", targets={INTEL: TargetResult(static=2, is_run=True)})
+
+    def merge(*, shared: int, is_run: bool) -> bool:
+        old = RecipeResult(version="1", targets={INTEL: TargetResult(shared=shared, static=1, is_run=is_run)})
+        return merge_results(old, static).targets[INTEL].is_run
+
+    assert not merge(shared=1, is_run=False)
+    assert merge(shared=1, is_run=True)
+    assert merge(shared=0, is_run=False)
+
+
 def test_each_quarter_of_the_collection_is_built_first_once_in_four_weeks() -> None:
     orders = [rotate(RECIPES, weeks=weeks) for weeks in range(2_900, 2_904)]
     quarter = len(RECIPES) // 4 + 1

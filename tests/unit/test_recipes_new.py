@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from everywheel.cli.main import main
+from everywheel.cli.recipe_draft import pin_address
 from everywheel.config.recipe import BuildSystem
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.sources.locations import SourceLocations
@@ -31,11 +33,13 @@ def pack(path: Path, files: Mapping[str, str]) -> Path:
     return path
 
 
-def draft(folder: Path, files: Mapping[str, str], *options: str, name: str = "/foo-1.2.tar.gz") -> Result:
+def draft(
+    folder: Path, files: Mapping[str, str], *options: str, name: str = "/foo-1.2.tar.gz", recipe: str = "libfoo"
+) -> Result:
     """Run the command for an archive with the files in a project in `folder`."""
     archive = pack(folder / "archive", files)
     (folder / "pyproject.toml").write_text('[project]\nname = "demo"\nversion = "1"\n')
-    args = ["--project", str(folder), "recipes", "new", "libfoo"]
+    args = ["--project", str(folder), "recipes", "new", recipe]
     with serve({name: archive}) as service:
         variables = {"EVERYWHEEL_STORE": str(folder / "store")}
         return CliRunner(env=variables).invoke(main, [*args, f"{service.base}{name}", "--no-trial", *options])
@@ -243,3 +247,34 @@ def test_text_of_the_source_cannot_end_a_comment_or_a_string(tmp_path: Path) -> 
     text = (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
     assert '\n#   quick = a [31m"b  one\\ntwo \n' in text
     assert "\x1b" not in text
+
+
+def test_names_that_a_recipe_cannot_have_are_left_out(tmp_path: Path) -> None:
+    files = {
+        "LICENSE.{x}": MIT,
+        "{{x}}.pc.in": "",
+        "{{x}}/meson.build": "project('x')\n",
+        "a/meson.build": "project('a')\n",
+    }
+
+    result = draft(tmp_path, files, recipe="lib_a+")
+
+    assert result.exit_code == 0, result.output
+    recipe = load_recipe(tmp_path / "recipes" / "lib_a+" / "recipe.toml")
+    assert (recipe.license.spdx, recipe.license.files) == ("LicenseRef-lib-a-", ("LICENSE",))
+    assert (recipe.build.subdir, recipe.products.libraries, recipe.products.pkgconfig) == ("a", ("_a+",), ())
+
+
+def test_switches_that_leave_parts_out_are_switched_on(tmp_path: Path) -> None:
+    options = "option('no-docs', type: 'boolean', value: false)\noption('without_tests', type: 'feature', value: 'disabled')\n"
+
+    draft(tmp_path, {"meson.build": "project('foo')\n", "meson.options": options})
+
+    build = load_recipe(tmp_path / "recipes" / "libfoo" / "recipe.toml").build
+    assert (build.enable, build.options) == (("without_tests",), {"no-docs": True})
+
+
+def test_the_address_of_a_draft_is_valid_toml() -> None:
+    lines = pin_address("https://example.org/\U0001f40d/foo-1.2.tar.gz", "1.2", "0" * 64, 1)
+
+    assert tomllib.loads("\n".join(lines))["source"]["urls"] == ["https://example.org/\U0001f40d/foo-{version}.tar.gz"]

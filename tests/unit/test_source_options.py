@@ -116,6 +116,12 @@ def test_parts_that_no_wheel_contains_are_recognized_by_the_words_of_a_name() ->
     ]
 
 
+def test_texts_that_repeat_the_begin_of_an_option_are_read_in_a_short_time() -> None:
+    assert len(list_options("meson", {"meson.options": "option('a', value: [\n" * 100_000}, "meson.build")) == 1
+    assert len(list_options("meson", {"meson.options": f"option('a', {'value:[' * 400_000}"}, "meson.build")) == 1
+    assert list_options("autotools", {"configure": "Optional Features:\n" * 100_000}, "configure") == ()
+
+
 def test_rules_before_cmake_3_5_need_a_newer_policy() -> None:
     versions = ("2.8.12", "3.4", "3.5", "3.10...3.20", "3.1...3.20")
 

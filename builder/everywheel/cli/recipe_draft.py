@@ -41,7 +41,7 @@ def render_draft(
         f"version = {_quote(version)}",
         f'summary = "{name}"  # one line',
         f"# {license_note}",
-        f"license = {{ spdx = {_quote(source.license or f'LicenseRef-{name}')}, files = {_quote_all(files)} }}",
+        f"license = {{ spdx = {_quote(source.license or _name_license(name))}, files = {_quote_all(files)} }}",
         *_render_requirements(matches),
         "",
         *pin,
@@ -82,21 +82,27 @@ def _render_build(source: LibrarySource) -> Iterator[str]:
     yield from _COMMENTS.get(source.system, ())
     extras = [option for option in source.options if option.is_extra and not option.is_off]
     against = [option for option in source.options if option.is_against_extra and option.is_off]
-    if against and all(option.is_switch for option in against):
-        yield f"enable = {_quote_all([option.name for option in against])}"
+    if enabled := [option.name for option in against if option.is_switch]:
+        yield f"enable = {_quote_all(enabled)}"
     if switches := [option.name for option in extras if option.is_switch]:
         yield f"disable = {_quote_all(switches)}"
     values = {option.name: "false" for option in extras if not option.is_switch and option.default == "true"}
+    values |= {option.name: "true" for option in against if not option.is_switch and option.default == "false"}
     if source.has_old_rules:
         values["CMAKE_POLICY_VERSION_MINIMUM"] = '"3.5"'
     if values:
         yield f"options = {{ {', '.join(f'{_quote_key(name)} = {value}' for name, value in values.items())} }}"
-    settled = {*(option.name for option in against), *switches, *values}
+    settled = {*enabled, *switches, *values}
     if others := [option for option in source.options if option.name not in settled]:
         yield "# Further options of the source, with their defaults:"
         for option in others:
             summary = f"  {_one_line(option.summary)}" if option.summary else ""
             yield f"#   {option.name} = {_one_line(option.default) or '(computed)'}{summary}"
+
+
+def _name_license(name: str) -> str:
+    """Return the name of a license that was not recognized, with the characters that SPDX allows in it."""
+    return f"LicenseRef-{re.sub('[^A-Za-z0-9.-]', '-', name)}"
 
 
 def _render_products(source: LibrarySource, trial: Trial | None) -> Iterator[str]:
@@ -155,7 +161,7 @@ def pin_address(url: str, version: str, sha256: str, size: int) -> list[str]:
     """Return the lines of [source] for an archive at an address."""
     return [
         "[source]",
-        f"urls = [{json.dumps(url.replace(version, '{version}'))}]",
+        f"urls = [{_quote(url.replace(version, '{version}'))}]",
         f'sha256 = "{sha256}"',
         f"size = {size}",
     ]
@@ -178,19 +184,19 @@ def _pin_package(package: SourcePackage) -> Iterator[str]:
     yield from _pin_file(package, package.packaging.name, package.packaging.sha256, package.packaging.size)
     yield "patches = ["
     for patch in package.patches:
-        fixes = f", fixes = {json.dumps(list(patch.fixes))}"
-        yield f'    {{ file = {json.dumps(patch.file)}, sha256 = "{patch.sha256}", size = {patch.size}{fixes} }},'
+        fixes = f", fixes = {_quote_all(patch.fixes)}"
+        yield f'    {{ file = {_quote(patch.file)}, sha256 = "{patch.sha256}", size = {patch.size}{fixes} }},'
     yield "]"
     if package.omitted:
         yield "omit = ["
         for omitted in package.omitted:
-            yield f"    {{ file = {json.dumps(omitted.file)}, reason = {json.dumps(omitted.reason)} }},"
+            yield f"    {{ file = {_quote(omitted.file)}, reason = {_quote(omitted.reason)} }},"
         yield "]"
 
 
 def _pin_file(package: SourcePackage, name: str, sha256: str, size: int) -> Iterator[str]:
-    file = json.dumps(name.replace(package.version, "{version}"))
-    yield f"debian = {{ package = {json.dumps(package.revision.package)}, file = {file} }}"
+    file = _quote(name.replace(package.version, "{version}"))
+    yield f"debian = {{ package = {_quote(package.revision.package)}, file = {file} }}"
     yield f'sha1 = "{package.sha1[name]}"'
     yield f'sha256 = "{sha256}"'
     yield f"size = {size}"

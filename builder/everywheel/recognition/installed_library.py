@@ -10,6 +10,7 @@ from pathlib import Path
 
 from everywheel.binaries.elf import MAGIC, read_elf
 from everywheel.binaries.unreadable import UnreadableElf
+from everywheel.config.text_rules import FILE_NAME, PATH, SYMBOLS
 from everywheel.execution.input_files import UnusableFile, list_files, read_file, read_text
 
 _LARGEST_FILE = 1 << 30  # bytes of a library
@@ -17,9 +18,9 @@ _LARGEST_HEADER = 4 << 20  # bytes
 _MOST_HEADERS = 8
 _MOST_PATTERNS = 40
 _SHORTEST = 3  # characters before the `*` of a pattern: shorter ones match symbols of other libraries
-_ARCHIVE = re.compile(r"lib/lib(.+)\.a")
-_SHARED = re.compile(r"lib/lib(.+)\.so")
-_PKGCONFIG = re.compile(r"(?:lib|share)/pkgconfig/(.+)\.pc")
+_ARCHIVE = re.compile(r"lib/lib([^/.][^/]*)\.a")
+_SHARED = re.compile(r"lib/lib([^/.][^/]*)\.so")
+_PKGCONFIG = re.compile(r"(?:lib|share)/pkgconfig/([^/.][^/]*)\.pc")
 _HEADER = re.compile(r"include/.+\.(?:h|hh|hpp|hxx)")
 _RUN_TIME = re.compile(
     r"_Z(?:n[wa]|d[la]).*|_init|_fini|_edata|_end|__bss_start|_ZN?K?S[tabiods].*|_Z\w{1,3}N?K?S[tabiods].*|__odr_asan.*"
@@ -29,7 +30,7 @@ _RUN_TIME = re.compile(
 _MANGLED = re.compile(r"(_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?N?K?)(\d{1,4})(\w+)")
 _PLAIN = re.compile(r"_*[A-Za-z0-9]+?(?:_|(?<=[a-z0-9])(?=[A-Z]))")
 _FEATURE = re.compile(
-    r"^[ \t]*#[ \t]*define[ \t]+((?:\w+_)?(?:HAVE|HAS|WITH|ENABLED?|SUPPORT(?:S|ED)?)(?:_\w+)?)[ \t]*(?:1[ \t]*)?$",
+    r"^[ \t]*#[ \t]*define[ \t]+((?:\w{1,99}_)?(?:HAVE|HAS|WITH|ENABLED?|SUPPORT(?:S|ED)?)(?:_\w{1,99})?)[ \t]*(?:1[ \t]*)?$",
     re.MULTILINE,
 )
 
@@ -54,7 +55,7 @@ class InstalledLibrary:
 def read_installed(prefix: Path, name: str, *, is_shared: bool) -> InstalledLibrary:
     """Read what a shared or a static build of `name` has installed in a prefix; files that cannot be read are left out."""
     try:
-        files = {file.name: file.path for file in list_files(prefix)}
+        files = {file.name: file.path for file in list_files(prefix) if PATH.accepts(file.name)}
     except UnusableFile:
         return InstalledLibrary()
     shared = {match[1]: path for file, path in sorted(files.items()) if (match := _SHARED.fullmatch(file))}
@@ -67,7 +68,11 @@ def read_installed(prefix: Path, name: str, *, is_shared: bool) -> InstalledLibr
         libraries=tuple(elves if is_shared else archives),
         headers=tuple(_choose_headers(headers, name)),
         pkgconfig=tuple(match[1] for file in sorted(files) if (match := _PKGCONFIG.fullmatch(file))),
-        sonames={library: soname for library, (soname, _) in elves.items() if soname not in ("", f"lib{library}.so")},
+        sonames={
+            library: soname
+            for library, (soname, _) in elves.items()
+            if soname != f"lib{library}.so" and FILE_NAME.accepts(soname)
+        },
         exports=patterns,
         uncovered=uncovered,
         features=tuple(_list_features(files[file] for file in headers)),
@@ -78,11 +83,12 @@ def join_installed(static: InstalledLibrary, shared: InstalledLibrary) -> Instal
     """Return what both builds of a library have installed; a build that installed nothing is ignored."""
     if not static.libraries or not shared.libraries:
         return static if static.libraries else shared
+    libraries = tuple(name for name in shared.libraries if name in static.libraries) or shared.libraries
     return InstalledLibrary(
-        libraries=tuple(name for name in shared.libraries if name in static.libraries) or shared.libraries,
+        libraries=libraries,
         headers=tuple(name for name in shared.headers if name in static.headers),
         pkgconfig=tuple(name for name in shared.pkgconfig if name in static.pkgconfig),
-        sonames=shared.sonames,
+        sonames={name: soname for name, soname in shared.sonames.items() if name in libraries},
         exports=shared.exports,
         uncovered=shared.uncovered,
         features=shared.features,
@@ -93,11 +99,12 @@ def propose_exports(symbols: Iterable[str]) -> tuple[tuple[str, ...], int]:
     """Return glob patterns for the symbols of a shared library, and the number of symbols that they leave out.
 
     Symbols in C with a common prefix have one pattern, as have those in C++ of one kind and one namespace or class. Symbols of
-    the compiler's run-time library and templates of the C++ library, which each library may define, have none.
+    the compiler's run-time library and templates of the C++ library, which each library may define, have none, nor have those
+    with characters that a pattern cannot have.
     """
     own = sorted({symbol for symbol in symbols if not _RUN_TIME.fullmatch(symbol)})
     groups: dict[str, list[str]] = {}
-    for symbol in own:
+    for symbol in filter(SYMBOLS.accepts, own):
         groups.setdefault(_find_prefix(symbol), []).append(symbol)
     patterns: Counter[str] = Counter()
     for prefix, members in groups.items():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
+from everywheel.config.text_rules import FILE_NAME, PATH
 from everywheel.errors import UsageError, count_noun
 from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_text
 from everywheel.recognition.build_files import read_cmake, read_meson
@@ -20,13 +21,13 @@ _SHOWN = 5  # folders in one line of an error
 _SYSTEMS = {"meson.build": "meson", "CMakeLists.txt": "cmake"}
 _OPTION_FILES = frozenset(("meson.options", "meson_options.txt"))
 _MAKEFILES = frozenset(("GNUmakefile", "Makefile", "makefile"))
-_MESON_PROJECT = re.compile(r"^\s*project\s*\(", re.MULTILINE)
+_MESON_PROJECT = re.compile(r"^[ \t]*project\s*\(", re.MULTILINE)
 _CMAKE_PROJECT = re.compile(r"^[ \t]*project\s*\(", re.MULTILINE | re.IGNORECASE)
 _MESON_LIBRARY = re.compile(r"\b(?:shared_|static_|both_)?(?:library|libraries)\s*\(\s*'([\w.+-]+)'")
 _CMAKE_LIBRARY = re.compile(
-    r"^[ \t]*add_library\s*\(\s*([\w.+-]+)(?!\s+(?:ALIAS|INTERFACE|OBJECT|MODULE))\b", re.MULTILINE
+    r"^[ \t]*add_library\s*\(\s*([\w.+-]+)(?![\w.+:-]|\s+(?:ALIAS|INTERFACE|OBJECT|MODULE)\b)", re.MULTILINE
 )
-_MESON_LICENSE = re.compile(r"\blicense\s*:\s*\[?\s*'([^'\n]+)'")
+_MESON_LICENSE = re.compile(r"\blicense\s*:\s*(?:\[\s*)?'([^'\n]+)'")
 _PKGCONFIG_TEMPLATE = re.compile(r"(.+)\.pc(?:\.in|\.cmake|\.cmakein)+")
 _MESON_FILEBASE = re.compile(r"\bfilebase\s*:\s*'([\w.+-]+)'")
 _LICENSE_FILE = re.compile(r"(licen[cs]e|copying|copyright)([._-].*)?", re.IGNORECASE)
@@ -94,6 +95,7 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
     except UnusableFile as error:
         raise UsageError(str(error), hint="is the address that of a source archive?") from None
     _check_one_source(root, files)
+    files = [file for file in files if PATH.accepts(file.name)]  # a recipe cannot name others
     texts = {file.name: _read(file) for file in files if file.path.name in _SYSTEMS or file.path.suffix == ".cmake"}
     build_file = _find_build_file(texts)
     system = _SYSTEMS.get(build_file.rpartition("/")[2], "")
@@ -203,10 +205,10 @@ def _list_defined(texts: dict[str, str], system: str) -> dict[str, None]:
 
 def _list_libraries(texts: dict[str, str], system: str, name: str, pkgconfig: Sequence[str]) -> tuple[str, ...]:
     """Return the libraries of the build files that are named like a pkg-config file, else like the recipe; else its name."""
-    stem = name.casefold().removeprefix("lib")
+    stem = name.casefold().removeprefix("lib") or name
     # `foo_static` and `foo_shared` of CMake are usually one library.
     defined = (re.sub(r"[_-]?(static|shared)$", "", library) for library in _list_defined(texts, system))
-    names = dict.fromkeys(library.removeprefix("lib") for library in defined)
+    names = dict.fromkeys(library.removeprefix("lib") or library for library in defined if FILE_NAME.accepts(library))
     packages = {package.removeprefix("lib") for package in pkgconfig}
     described = tuple(library for library in names if library in packages)
     return described or tuple(library for library in names if stem in library.casefold()) or (stem,)
@@ -216,4 +218,4 @@ def _list_pkgconfig(files: Sequence[ListedFile], texts: dict[str, str], system: 
     names = dict.fromkeys(match[1] for file in files if (match := _PKGCONFIG_TEMPLATE.fullmatch(file.path.name)))
     if not names and system == "meson":
         names = dict.fromkeys(name for text in texts.values() for name in _MESON_FILEBASE.findall(text))
-    yield from names
+    yield from filter(FILE_NAME.accepts, names)

@@ -19,12 +19,14 @@ _CMAKE_CACHE = re.compile(
 _CMAKE_TESTS = re.compile(r"^[ \t]*include\s*\(\s*CTest\s*\)", re.MULTILINE | re.IGNORECASE)
 _CMAKE_MINIMUM = re.compile(r"cmake_minimum_required\s*\(\s*VERSION\s+(?:[\d.]+\.\.\.)?(\d+)\.(\d+)", re.IGNORECASE)
 _OLDEST_RULES = (3, 5)  # CMake 4 refuses older ones, https://cmake.org/cmake/help/latest/policy/CMP0000.html
-_MESON_OPTION = re.compile(r"\boption\s*\(\s*'([\w-]+)'(.*?)\)\s*(?=\boption\b|\Z)", re.DOTALL)
+_MESON_OPTION = re.compile(r"^[ \t]*option\s*\(\s*'([\w-]+)'", re.MULTILINE)
 _MESON_TYPE = re.compile(r"\btype\s*:\s*'(\w+)'")
-_MESON_VALUE = re.compile(r"\bvalue\s*:\s*('[^']*'|\[[^\]]*\]|\w+)")
+_MESON_VALUE = re.compile(r"\bvalue\s*:\s*('[^']*'|\[[^\[\]]*\]|\w+)")
 _MESON_TEXT = re.compile(r"\bdescription\s*:\s*((?:'(?:[^'\\]|\\.)*'\s*\+?\s*)+)")
 _HELP_BEGIN = re.compile(r"^Optional (?:Features|Packages):$", re.MULTILINE)
-_HELP_END = re.compile(r"^(?:Some influential environment variables:|_ACEOF)", re.MULTILINE)
+_HELP_END = re.compile(
+    r"^(?:Optional (?:Features|Packages):$|Some influential environment variables:|_ACEOF)", re.MULTILINE
+)
 _HELP_OPTION = re.compile(
     r"^  --(enable|disable|with|without)-([\w+-]+)(\[?=\S*)?[ \t]*\n?[ \t]*(.*(?:\n {10,}.*)*)", re.M
 )
@@ -131,7 +133,8 @@ def _list_cmake(texts: Iterable[str]) -> Iterator[SourceOption]:
 
 def _list_meson(text: str) -> Iterator[SourceOption]:
     without_comments = re.sub(r"('(?:[^'\\\n]|\\.)*')|#[^\n]*", lambda match: match[1] or "", text)
-    for name, arguments in _MESON_OPTION.findall(without_comments):
+    parts = _MESON_OPTION.split(without_comments)
+    for name, arguments in zip(parts[1::2], parts[2::2], strict=True):
         kind, value = _MESON_TYPE.search(arguments), _MESON_VALUE.search(arguments)
         description = _MESON_TEXT.search(arguments)
         is_feature, is_boolean = (kind is not None and kind[1] == name for name in ("feature", "boolean"))
