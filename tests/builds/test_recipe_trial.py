@@ -83,3 +83,21 @@ def test_a_build_that_installs_nothing_is_reported(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "the trial built no static library: " in result.stdout
     assert "\n# guessed from the build files: " in (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
+
+
+def test_a_library_whose_requirement_is_not_supported_is_drafted_with_the_reason(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipes" / "bar" / "recipe.toml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(
+        'name = "bar"\nversion = "1"\nlicense = { spdx = "MIT", files = ["LICENSE"] }\n'
+        f'[source]\nurls = ["https://example.org/bar.tar.gz"]\nsha256 = "{"0" * 64}"\n[build]\nsystem = "meson"\n'
+        '[products]\nlibraries = ["bar"]\npkgconfig = ["bar"]\n'
+        '[[overrides]]\nwhen = { os = "linux" }\nunsupported = "it needs another system"\n'
+    )
+
+    result = draft(tmp_path, {**FILES, "meson.build": f"{MESON}dependency('bar')\n"})
+
+    assert result.exit_code == 2, result.output
+    assert "it needs another system" in result.stderr
+    assert '\nrequires = ["bar"]\n' in (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
+    assert f"written: {tmp_path / 'recipes' / 'libfoo' / 'recipe.toml'}" in result.stdout

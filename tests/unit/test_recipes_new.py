@@ -15,6 +15,7 @@ from everywheel.cli.main import main
 from everywheel.cli.recipe_draft import pin_address
 from everywheel.config.recipe import BuildSystem
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.recognition.library_source import recognize_library
 from everywheel.sources.locations import SourceLocations
 from snapshot_server import serve
 from test_sources_debian import Repository, needs_apt, sha
@@ -278,3 +279,15 @@ def test_the_address_of_a_draft_is_valid_toml() -> None:
     lines = pin_address("https://example.org/\U0001f40d/foo-1.2.tar.gz", "1.2", "0" * 64, 1)
 
     assert tomllib.loads("\n".join(lines))["source"]["urls"] == ["https://example.org/\U0001f40d/foo-{version}.tar.gz"]
+
+
+def test_a_source_in_another_encoding_is_read(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "COPYING").write_bytes(f"Copyright J\xf6rg\n{MIT}".encode("latin-1"))
+    (tmp_path / "source" / "CMakeLists.txt").write_bytes(
+        "# J\xf6rg\nproject(foo)\nadd_library(foo a.c)\n".encode("latin-1")
+    )
+
+    source = recognize_library(tmp_path / "source", "foo")
+
+    assert (source.system, source.license, source.libraries) == ("cmake", "MIT", ("foo",))

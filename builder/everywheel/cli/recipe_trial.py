@@ -69,11 +69,16 @@ def _build(
     """Build a library with one linkage, and return what it installs, or the error of the first step that failed."""
     shared = (recipe.name,) if linkage is Linkage.SHARED else ()
     project = replace(project, target_settings=replace(project.target_settings, shared=shared))
-    plan = finish_plan(plan_libraries(project, target, [recipe.name], find_identities()))
-    step = next(step for step in plan.libraries.values() if step.name == recipe.name and step.kind is StepKind.LIBRARY)
-    for result in run_plan(plan, project, store, replace(options, results=(step.id,))):
-        if result.error is not None:
-            return result.error
+    try:
+        plan = finish_plan(plan_libraries(project, target, [recipe.name], find_identities()))
+        steps = [step for step in plan.libraries.values() if step.kind is StepKind.LIBRARY]
+        step = next(step for step in steps if step.name == recipe.name)
+        results = run_plan(plan, project, store, replace(options, results=(step.id,)))
+    except EverywheelError as error:  # such as a requirement that the target does not support, or a failed download
+        echo(error.render(), err=True)
+        return error
+    if failed := next((result.error for result in results if result.error is not None), None):
+        return failed
     with TemporaryDirectory(dir=store.root / "tmp") as temporary:
         prefix = Path(temporary) / "prefix"
         store.unpack(step.key, prefix)

@@ -11,7 +11,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from everywheel.config.text_rules import FILE_NAME, PATH
 from everywheel.errors import UsageError, count_noun
-from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_text
+from everywheel.execution.input_files import ListedFile, UnusableFile, list_files, read_file
 from everywheel.recognition.build_files import read_cmake, read_meson
 from everywheel.recognition.evidence import LIBRARY_KINDS, Evidence, SourceText
 from everywheel.recognition.source_options import SourceOption, list_options, needs_newer_rules
@@ -144,8 +144,9 @@ def _find_make_build(files: Sequence[ListedFile]) -> tuple[str, str]:
 
 
 def _read(file: ListedFile) -> str:
+    """Return the text of a file, empty if it is too large; old sources have characters that are not in UTF-8."""
     try:
-        return read_text(file.path, _LARGEST_FILE)
+        return read_file(file.path, _LARGEST_FILE).decode(errors="replace")
     except (UnusableFile, FileNotFoundError):
         return ""
 
