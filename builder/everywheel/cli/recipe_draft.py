@@ -54,13 +54,13 @@ def render_draft(
     return "\n".join(lines) + "\n"
 
 
-def list_required(matches: Matches) -> tuple[str, ...]:
+def _list_required(matches: Matches) -> tuple[str, ...]:
     """Return the recipes of the libraries that the build files cannot do without."""
     return tuple(recipe for recipe, items in matches.recipes.items() if not all(item.is_optional for item in items))
 
 
 def _render_requirements(matches: Matches) -> Iterator[str]:
-    required = list_required(matches)
+    required = _list_required(matches)
     yield (
         f"requires = {_quote_all(required)}"
         if required

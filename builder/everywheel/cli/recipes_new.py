@@ -96,10 +96,10 @@ def new_command(
     store = open_store()
     draft = _make_draft(name, url, debian, version, root, store.root)
     recipe, trial = _write(draft, None, folder), None
+    echo(f"written: {folder / 'recipe.toml'}")  # before the trial, which may be interrupted
     if draft.source.system and not no_trial:
         trial = try_recipe(recipe, find_recipe_project(ctx, root, has_recipes=True), store, options)
         _write(draft, trial, folder)
-    echo(f"written: {folder / 'recipe.toml'}")
     for line in _list_undecided(draft, trial, root, folder):
         echo(line)
     echo(f"check the comments in it, then run `everywheel deps {name}`")
