@@ -20,6 +20,7 @@ from pathlib import Path
 
 from check_elsewhere import find_runner, run_check
 from collection_page import (
+    LINKAGES,
     TARGETS,
     RecipeResult,
     TargetResult,
@@ -48,7 +49,6 @@ from everywheel.sources.outdated import FindingKind, find_outdated
 from everywheel.store.local import Store, default_store
 
 ROOT = Path(__file__).parents[2]
-LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 WEEK = 7 * 24 * 60 * 60  # seconds
 
 

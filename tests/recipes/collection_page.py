@@ -30,6 +30,7 @@ FURTHER = (
     "manylinux2014_s390x",
     "manylinux_2_31_riscv64",
 )
+LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 _SIZES = "manylinux2014_x86_64"
 
 _PAGE = """# The libraries of the collection
@@ -42,8 +43,9 @@ only these; the results are in `docs/data/collection.json`, from which this page
 
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
 and glibc; for Windows under Wine 8, for other architectures in QEMU, and for musl, if only archives are built, as a static
-program. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built. An
-empty cell is a target that was not tried; *unsupported*: the recipe states why the library cannot be built for that target.
+program. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built;
+*static*: the recipe states why it cannot be shared. An empty cell is a target that was not tried; *unsupported*: the recipe
+states why the library cannot be built for that target.
 *others* are the architectures among {further} for which it was built, shared or static;
 those that are not named were not tried, or are below.
 Sizes are those for {sizes}, stripped, with what they contain of other libraries;
@@ -79,7 +81,7 @@ class RecipeResult:
 
 def is_supported(recipe: Recipe, tag: str) -> bool:
     """Return whether a recipe can be built for a target, with either linkage."""
-    return not all(find_unsupported(recipe, parse_target(tag), linkage) for linkage in (Linkage.SHARED, Linkage.STATIC))
+    return not all(find_unsupported(recipe, parse_target(tag), linkage) for linkage in LINKAGES)
 
 
 def is_listed(recipe: Recipe) -> bool:
@@ -165,7 +167,7 @@ def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe])
         [
             recipe.name,
             result.version,
-            *(_describe(result.targets.get(tag)) if is_supported(recipe, tag) else "unsupported" for tag in TARGETS),
+            *(_describe(recipe, tag, result.targets.get(tag)) for tag in TARGETS),
             _list_further(result),
             *_list_figures(result),
         ]
@@ -175,15 +177,19 @@ def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe])
     return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows))
 
 
-def _describe(target: TargetResult | None) -> str:
+def _describe(recipe: Recipe, tag: str, target: TargetResult | None) -> str:
+    supported = [linkage for linkage in LINKAGES if not find_unsupported(recipe, parse_target(tag), linkage)]
+    if not supported:
+        return "unsupported"
     if target is None:
         return ""
-    if target.shared and target.static:
-        return "run" if target.is_run else "built"
-    if not target.shared and not target.static:
+    built = [linkage for linkage in supported if getattr(target, linkage.value)]
+    if not built:
         return "no, see below"
-    only = "shared only" if target.shared else "static only"
-    return f"run, {only}" if target.is_run else only
+    state = "run" if target.is_run else "built"
+    if len(built) == len(LINKAGES):
+        return state
+    return f"{state}, {built[0].value}{'' if built == supported else ' only'}"
 
 
 def _list_further(result: RecipeResult) -> str:
