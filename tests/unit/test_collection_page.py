@@ -53,10 +53,20 @@ def test_a_row_states_what_was_built_and_run_for_each_target() -> None:
     *_, row = render_table(results, [recipe]).splitlines()
     page = render_page(results, [recipe])
 
-    cells = "run |  | built |  | static only | no, see below | i686, s390x"
+    cells = "run |  | built |  | built, static only | no, see below | i686, s390x"
     assert row == f"| libpng | 1.6.58 | {cells} | 0.23 MB | 0.40 MB | 12 | 2 |"
     assert "- libpng, win_amd64: libpng: configure failed\n" in page
     assert "- libpng, manylinux2014_armv7l: libpng: no compiler\n" in page
+
+
+def test_a_row_names_a_linkage_that_the_recipe_excludes_without_only() -> None:
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "snappy")
+    targets = {INTEL: TargetResult(static=1), MAC: TargetResult(static=1, is_run=True)}
+    results = {"snappy": RecipeResult(version="1.2.2", targets=targets)}
+
+    *_, row = render_table(results, [recipe]).splitlines()
+
+    assert row == "| snappy | 1.2.2 | built, static only |  |  |  | run, static |  |  |  | 0.00 MB |  |  |"
 
 
 def test_a_row_names_the_targets_that_a_library_does_not_support(tmp_path: Path) -> None:
