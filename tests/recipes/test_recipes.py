@@ -92,6 +92,14 @@ PINNED = [file for file in list_source_files(RECIPES.values()) if file.archive i
 PATCH_ARCHIVES = list_patch_archives(list_source_files(RECIPES.values()))
 
 
+@pytest.mark.parametrize("name", SHARED)
+def test_every_library_has_a_check_of_its_features(name: str) -> None:
+    recipe = RECIPES[name]
+
+    assert recipe.files.keys() & {"check.c", "check.cpp"}
+    assert recipe.products.provides
+
+
 @pytest.mark.parametrize("file", [*PINNED, *PATCH_ARCHIVES], ids=lambda file: file.filename)
 def test_every_pinned_file_has_two_independent_locations(file: PinnedFile) -> None:
     hosts = {urlsplit(url).hostname for url in file.urls}
