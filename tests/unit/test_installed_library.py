@@ -42,6 +42,10 @@ from everywheel.recognition.installed_library import (
             ),
             (),
         ),
+        (
+            ("_ZZN4YAML4loadEvE5table", "_ZZN4YAML4saveEvE5table", "_ZGVZN4YAML4loadEvE1a", "_ZGVZN4YAML4saveEvE1a"),
+            ("_ZGVZN4YAML*", "_ZZN4YAML*"),
+        ),
         (("_Z99short", "_Z"), ("_Z", "_Z99short")),
         ((f"_Z{'9' * 5000}x",), (f"_Z{'9' * 5000}x",)),
     ],

@@ -66,7 +66,7 @@ def review_exports(folder: Path, pattern: str) -> list[str]:
 
 WIDE = """
 * *_init [a-z]* ?* _* __* _Z* _ZN* _ZNK* _ZT* _ZTV* _ZTI* _ZTS[0-9N]* _ZTT* _ZTVN* _ZTC* _ZTh* _ZTv* _ZGV* _ZGVN* _ZZN* _ZSt*
-_ZNSt* _ZNKSt* _ZTVSt* _ZTINSt* _Zn* _Znw* _Zd*
+_ZNSt* _ZNKSt* _ZTVSt* _ZTINSt* _Zn* _Znw* _Zd* _ZN4* _ZZN4* _ZGVZN4* _ZNK12* _ZTV4* _Z9* _ZThn16_N4*
 """
 
 
@@ -79,7 +79,18 @@ def test_exports_that_match_symbols_of_every_library_are_a_finding(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "pattern",
-    ["foo_*", "_foo_*", "foo", "_ZN3foo*", "_ZNK3foo*", "_ZT?N3foo*", "_ZTV3foo*", "_ZNSt6vectorI3foo*", "__foo_*"],
+    [
+        "foo_*",
+        "_foo_*",
+        "foo",
+        "_ZN3foo*",
+        "_ZNK3foo*",
+        "_ZT?N3foo*",
+        "_ZTV3foo*",
+        "_ZNSt6vectorI3foo*",
+        "__foo_*",
+        "_ZZN4YAML*",
+    ],
 )
 def test_exports_of_one_library_are_right(tmp_path: Path, pattern: str) -> None:
     assert review_exports(tmp_path, pattern) == []

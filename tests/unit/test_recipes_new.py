@@ -154,7 +154,7 @@ def test_an_existing_recipe_and_a_missing_archive_are_errors(tmp_path: Path) -> 
 
     assert (existing.exit_code, existing.stderr) == (
         2,
-        f"error: {folder} exists\n  hint: remove it, or choose another name\n",
+        f"error: {folder} exists\n  hint: remove it to draft it again, or choose another name\n",
     )
     assert "/other-1.2.tar.gz cannot be downloaded\n" in missing.stderr
     assert not folder.exists()
@@ -215,8 +215,8 @@ def test_a_draft_of_a_source_package_has_the_patches_that_fix_vulnerabilities(
     assert load_recipe(tmp_path / "recipes" / "older" / "recipe.toml").version == "1.1"
     assert (unknown.exit_code, unknown.stderr) == (
         2,
-        "error: no release of the distribution has the source package foo 3\n  versions: 1.1, 1.2, 1.3\n"
-        "  hint: name a source package, such as `tiff` for the library libtiff6: `apt-cache showsrc libtiff6`\n",
+        "error: no release of the distribution has version 3 of the source package foo\n  versions: 1.1, 1.2, 1.3\n"
+        "  hint: name one of these with --version, or the address of upstream's archive instead of --debian\n",
     )
     assert (gone.exit_code, gone.stderr.splitlines()[0]) == (4, "error: the source package foo is not available")
     assert "\n  reason: 1.3-1: " in gone.stderr

@@ -161,10 +161,17 @@ def pin_address(url: str, version: str, sha256: str, size: int) -> list[str]:
     """Return the lines of [source] for an archive at an address."""
     return [
         "[source]",
-        f"urls = [{_quote(url.replace(version, '{version}'))}]",
+        f"urls = [{_quote(_replace_version(url, version))}]",
         f'sha256 = "{sha256}"',
         f"size = {size}",
     ]
+
+
+def _replace_version(text: str, version: str) -> str:
+    """Return an address, or the name of a file, with `{version}` for its version: not in the host, nor in another number."""
+    host = re.match(r"https?://[^/]*", text)
+    end = host.end() if host else 0
+    return text[:end] + re.sub(rf"(?<!\d)(?<!\d\.){re.escape(version)}(?!\.?\d)", "{version}", text[end:])
 
 
 def pin_package(package: SourcePackage) -> list[str]:
@@ -195,7 +202,7 @@ def _pin_package(package: SourcePackage) -> Iterator[str]:
 
 
 def _pin_file(package: SourcePackage, name: str, sha256: str, size: int) -> Iterator[str]:
-    file = _quote(name.replace(package.version, "{version}"))
+    file = _quote(_replace_version(name, package.version))
     yield f"debian = {{ package = {_quote(package.revision.package)}, file = {file} }}"
     yield f'sha1 = "{package.sha1[name]}"'
     yield f'sha256 = "{sha256}"'

@@ -40,6 +40,8 @@ _FOREIGN = (
 """Symbols of a library that does not exist, of every kind: functions, those of C++, tables of classes, types and virtual
 bases, thunks, guards of static variables, templates of the C++ library with its types, and operators `new` and `delete`.
 """
+_CUT_NAME = re.compile(r"_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?Z?N?K?\d*\*")
+"""A pattern of C++ that ends before the first name, such as `_ZN4*`: every namespace of four letters."""
 
 _DOWNLOADERS = frozenset({"bzr", "cargo", "curl", "git", "hg", "npm", "pip", "pip3", "rsync", "svn", "wget"})
 _URL = re.compile(r"(?:ftp|git|https?)://")
@@ -64,7 +66,8 @@ def _review(recipe: Recipe) -> Iterator[str]:
         if not {"check.c", "check.cpp"} & set(recipe.files):
             yield "`provides` is checked by check.c or check.cpp, and there is neither"
     for pattern in dict.fromkeys(pattern for part in parts for pattern in part.exports):
-        if _WILDCARD.match(pattern) or any(fnmatchcase(symbol, pattern) for symbol in _FOREIGN):
+        is_wide = _WILDCARD.match(pattern) or _CUT_NAME.fullmatch(pattern)
+        if is_wide or any(fnmatchcase(symbol, pattern) for symbol in _FOREIGN):
             yield f"'{pattern}' in `exports` matches symbols of every library"
     yield from _find_downloads(recipe)
     for name, value in _list_settings(recipe):

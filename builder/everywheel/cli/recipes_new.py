@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import click
 
@@ -16,11 +16,11 @@ from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
 from everywheel.cli.recipe_trial import Trial, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
-from everywheel.config.collection import load_available_recipes
+from everywheel.config.collection import is_built_in, load_available_recipes
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.settings_file import has_project
-from everywheel.config.text_rules import RECIPE_NAME, URL, VERSION
+from everywheel.config.text_rules import DEBIAN_PACKAGE, RECIPE_NAME, URL, VERSION
 from everywheel.errors import SourceError, UsageError, count_noun
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
@@ -39,7 +39,10 @@ from everywheel.sources.url import Limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """The facts about a new recipe before its trial; `skipped` is why a newer version was not taken, if there is one."""
+    """The facts about a new recipe before its trial; `skipped` is why a newer version was not taken, if there is one.
+
+    `replaced` is the version of the built-in recipe with the same name, which the project then does not use.
+    """
 
     name: str
     version: str
@@ -47,12 +50,14 @@ class Draft:
     pin: list[str]
     matches: Matches = field(default_factory=lambda: Matches(recipes={}, missing=(), chosen={}))
     skipped: str = ""
+    replaced: str = ""
 
 
 _TIME_LIMIT = 600.0  # seconds
 _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
+_OTHER_ARCHIVE = "name the tar archive that upstream publishes, or Debian's source package with --debian"
 
 
 @click.command("new", short_help="Draft a recipe from a source package or archive, and try it.")
@@ -92,7 +97,10 @@ def new_command(
     url = _check_arguments(name, address, url, debian)
     folder = root / "recipes" / name
     if folder.exists():
-        raise UsageError(f"{folder} exists", hint="remove it, or choose another name")
+        raise UsageError(
+            f"{folder} exists",
+            hint="remove it to draft it again, or choose another name",
+        )
     store = open_store()
     draft = _make_draft(name, url, debian, version, root, store.root)
     recipe, trial = _write(draft, None, folder), None
@@ -114,6 +122,11 @@ def _check_arguments(name: str, address: str, url: str, debian: str) -> str:
             "a recipe is drafted from an address or from a source package", hint="name URL or --debian PACKAGE"
         )
     _check_name(name)
+    if debian and not DEBIAN_PACKAGE.accepts(debian):
+        raise UsageError(
+            f"'{debian}' is not {DEBIAN_PACKAGE.description}",
+            hint="such as `--debian tiff`; --version names the version",
+        )
     return url or address
 
 
@@ -127,14 +140,16 @@ def _make_draft(name: str, url: str, debian: str, version: str, root: Path, stor
             draft = _draft_archive(name, url, version, store, Path(temporary))
         else:
             draft = _draft_package(name, debian, version, store, Path(temporary))
-    recipes = {other: recipe for other, recipe in load_available_recipes(root).items() if other != name}
-    return replace(draft, matches=match_libraries(draft.source.wanted, recipes))
+    recipes = load_available_recipes(root)
+    own = recipes.pop(name, None)
+    replaced = own.version if own is not None and is_built_in(own) else ""
+    return replace(draft, matches=match_libraries(draft.source.wanted, recipes), replaced=replaced)
 
 
 def _write(draft: Draft, trial: Trial | None, folder: Path) -> Recipe:
     """Write the recipe, and return it as it is loaded."""
     text = render_draft(draft.name, draft.version, draft.source, draft.pin, draft.matches, trial)
-    with translate_os_errors(folder):
+    with translate_os_errors(folder, "check the owner and the mode of the folder that it is in"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.toml").write_text(text, encoding="utf-8")
     return load_recipe(folder / "recipe.toml")
@@ -143,6 +158,8 @@ def _write(draft: Draft, trial: Trial | None, folder: Path) -> Recipe:
 def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path) -> Iterator[str]:
     """Yield one line for everything that the maintainer decides or adds."""
     source = draft.source
+    if draft.replaced:
+        yield f"it replaces the built-in recipe {draft.name} {draft.replaced} here: to change that one, copy its folder"
     if draft.skipped:
         yield f"newer revisions of the source package were not available: {draft.skipped}"
     if not source.system:
@@ -178,13 +195,21 @@ def _check_address(url: str, version: str) -> None:
     for rule, text, hint in ((URL, url, _HINT), (VERSION, version, "name it with --version")):
         if not rule.accepts(text):
             raise UsageError(f"'{text}' is not {rule.description}" if text else f"{url} has no version", hint=hint)
+    if "@" in _split(url).netloc:
+        raise UsageError(
+            "the address has a user name or a password, which the recipe would contain",
+            hint="name an address without them",
+        )
+    if not _find_filename(url):
+        raise UsageError(f"{url} names no file", hint=_HINT)
 
 
 def _draft_archive(name: str, url: str, version: str, store: Path, folder: Path) -> Draft:
     archive = folder / "archive"
     _download(url, archive)
-    filename = unquote(urlsplit(url).path).rpartition("/")[2]
-    pin = PinnedFile(label=f"{name} {version}", filename=filename, sha256=hash_file(archive))
+    if not archive.stat().st_size:
+        raise SourceError(f"{url} has no content", hint=_OTHER_ARCHIVE)
+    pin = PinnedFile(label=f"{name} {version}", filename=_find_filename(url), sha256=hash_file(archive))
     lines = pin_address(url, version, pin.sha256, archive.stat().st_size)
     return Draft(name=name, version=version, source=_recognize(name, pin, archive, store, folder), pin=lines)
 
@@ -198,15 +223,29 @@ def _draft_package(name: str, debian: str, version: str, store: Path, folder: Pa
 
 def _recognize(name: str, pin: PinnedFile, archive: Path, store: Path, folder: Path) -> LibrarySource:
     """Return the facts about a source, and keep its archive in the store: a build does not download it again."""
-    unpack_archive(pin, archive, folder / "source")
+    try:
+        unpack_archive(pin, archive, folder / "source")
+    except SourceError as error:  # whose next step is about a pin, and no recipe has one yet
+        raise SourceError(error.fact, details=error.details, hint=_OTHER_ARCHIVE) from None
     source = recognize_library(folder / "source", name)
     store_source(store, archive, pin.sha256)
     return source
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as a bracket without its pair
+        raise UsageError(f"'{url}' is not {URL.description}", hint=_HINT) from None
+
+
+def _find_filename(url: str) -> str:
+    return unquote(_split(url).path).rpartition("/")[2]
+
+
 def _find_version(url: str) -> str:
     """Return the version at the end of an archive's address, or an empty text."""
-    match = _VERSION.search(unquote(urlsplit(url).path))
+    match = _VERSION.search(unquote(_split(url).path))
     return match[1] if match else ""
 
 

@@ -27,7 +27,7 @@ _RUN_TIME = re.compile(
 )
 # The kinds of names of the Itanium C++ ABI (https://itanium-cxx-abi.github.io/cxx-abi/abi.html#mangling), then the length and
 # the text of the first identifier.
-_MANGLED = re.compile(r"(_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?N?K?)(\d{1,4})(\w+)")
+_MANGLED = re.compile(r"(_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?Z?N?K?)(\d{1,4})(\w+)")
 _PLAIN = re.compile(r"_*[A-Za-z0-9]+?(?:_|(?<=[a-z0-9])(?=[A-Z]))")
 _FEATURE = re.compile(
     r"^[ \t]*#[ \t]*define[ \t]+((?:\w{1,99}_)?(?:HAVE|HAS|WITH|ENABLED?|SUPPORT(?:S|ED)?)(?:_\w{1,99})?)[ \t]*(?:1[ \t]*)?$",

@@ -93,7 +93,8 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
     try:
         files = list_files(root, exclude=lambda path: path.name.lower() in _NOT_BUILT or path.name.startswith("."))
     except UnusableFile as error:
-        raise UsageError(str(error), hint="is the address that of a source archive?") from None
+        reason = str(error).replace(f"{root}/", "")  # the folder is a temporary one
+        raise UsageError(f"the source cannot be read: {reason}", hint="use another archive of the library") from None
     _check_one_source(root, files)
     files = [file for file in files if PATH.accepts(file.name)]  # a recipe cannot name others
     texts = {file.name: _read(file) for file in files if file.path.name in _SYSTEMS or file.path.suffix == ".cmake"}
@@ -212,7 +213,8 @@ def _list_libraries(texts: dict[str, str], system: str, name: str, pkgconfig: Se
     names = dict.fromkeys(library.removeprefix("lib") or library for library in defined if FILE_NAME.accepts(library))
     packages = {package.removeprefix("lib") for package in pkgconfig}
     described = tuple(library for library in names if library in packages)
-    return described or tuple(library for library in names if stem in library.casefold()) or (stem,)
+    alike = tuple(library for library in names if stem in library.casefold())
+    return described or alike or (tuple(names) if len(names) == 1 else (stem,))
 
 
 def _list_pkgconfig(files: Sequence[ListedFile], texts: dict[str, str], system: str) -> Iterator[str]:

@@ -64,7 +64,10 @@ def fetch_package(
             hint="run it on Debian, or in a container of Debian; or name the address of the archive instead of --debian",
         )
     try:
-        return _fetch_newest(client, _list_matching(package, version, client.list_revisions()), folder)
+        revisions = client.list_revisions()
+        if not revisions:
+            raise _report_unknown(package, client.find_sources(package))
+        return _fetch_newest(client, _list_matching(package, version, revisions), folder)
     except (Unavailable, DeadlineExceeded) as error:
         raise SourceError(
             f"the source package {package} is not available",
@@ -79,11 +82,25 @@ def _list_matching(package: str, version: str, revisions: tuple[Revision, ...]) 
     if not named:
         versions = dict.fromkeys(DebianVersion(revision.version).upstream for revision in revisions)
         raise UsageError(
-            f"no release of the distribution has the source package {package} {version}".rstrip(),
-            details={"versions": ", ".join(versions)} if versions else {},
-            hint="name a source package, such as `tiff` for the library libtiff6: `apt-cache showsrc libtiff6`",
+            f"no release of the distribution has version {version} of the source package {package}",
+            details={"versions": ", ".join(versions)},
+            hint="name one of these with --version, or the address of upstream's archive instead of --debian",
         )
     return sorted(named, key=lambda revision: DebianVersion(revision.version), reverse=True)
+
+
+def _report_unknown(package: str, sources: Sequence[str]) -> UsageError:
+    """Return the error for a name that is not that of a source package; `sources` build a binary package of that name."""
+    if sources:
+        return UsageError(
+            f"{package} is a binary package, and a recipe is drafted from a source package",
+            details={"source package": ", ".join(sources)},
+            hint=f"`--debian {sources[0]}`",
+        )
+    return UsageError(
+        f"no release of the distribution has the source package {package}",
+        hint=f"search its name at https://packages.debian.org/search?keywords={package}, or use the address of an archive",
+    )
 
 
 def _fetch_newest(client: PackageClient, revisions: Sequence[Revision], folder: Path) -> SourcePackage:

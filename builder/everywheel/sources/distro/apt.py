@@ -171,6 +171,11 @@ class AptRoot:
         # An unknown name makes apt-cache fail, but it still prints the others.
         return parse_revisions(self._run("apt-cache", "showsrc", "--only-source", *packages)[1])
 
+    def find_sources(self, binary: str) -> tuple[str, ...]:
+        """Return the names of the source packages that build a binary package."""
+        revisions = parse_revisions(self._run("apt-cache", "showsrc", binary)[1])
+        return tuple(dict.fromkeys(revision.package for revision in revisions))
+
     def find_suites(self, revisions: Sequence[Revision]) -> tuple[Revision, ...]:
         """Return the revisions with the suites that have them."""
         packages = dict.fromkeys(revision.package for revision in revisions)

@@ -119,6 +119,10 @@ class PackageClient:
             raise Unavailable(root.update_error)
         return root.find_suites(revisions if updated is None else updated)
 
+    def find_sources(self, binary: str) -> tuple[str, ...]:
+        """Return the names of the source packages that build a binary package, such as `tiff` for `libtiff6`."""
+        return self._open()[0].find_sources(binary)
+
     def get_packaging(self, revision: Revision) -> Path | None:
         """Return a revision's `.debian.tar`, None for a package of the older format; raise Unavailable without it."""
         return self._get_packaging(self._open()[0], revision, lambda size, total: None)
