@@ -196,3 +196,20 @@ def test_a_folder_of_recipes_that_cannot_be_written_is_an_error(tmp_path: Path) 
         f"error: cannot write {tmp_path / 'recipes' / 'libfoo'}\n  reason: not a directory\n"
         "  hint: check the owner and the mode of the folder that it is in\n",
     )
+
+
+def test_downloads_of_the_build_files_are_reported(tmp_path: Path) -> None:
+    text = b"# FetchContent_Declare(no)\ninclude(FetchContent)\nFetchContent_Declare(bar URL https://example.org/bar.tar.gz)\n"
+    data = b"file(WRITE a b)\n  file( DOWNLOAD https://example.org/data a)\n"
+
+    def write(archive: tarfile.TarFile) -> None:
+        add(archive, "foo-1.2/cmake/Bar.cmake", text)
+        add(archive, "foo-1.2/cmake/data.cmake", data)
+
+    result = run_archive(tmp_path, pack(write))
+
+    line = (
+        "the build files download sources that nothing pins (cmake/Bar.cmake:3 FetchContent_Declare(bar), "
+        "cmake/data.cmake:2 file(DOWNLOAD)): name their recipes in `requires`, or disable the parts that use them"
+    )
+    assert line in result.stdout.splitlines(), result.output

@@ -54,6 +54,7 @@ class Draft:
 
 
 _TIME_LIMIT = 600.0  # seconds
+_SHOWN = 3  # locations in one line
 _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
@@ -168,6 +169,11 @@ def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path)
         yield "the source has no file with a license at its top: name the files with its text in `license`"
     elif not source.license:
         yield "the license was not recognized: name its SPDX expression"
+    if source.downloads:
+        yield (
+            f"the build files download sources that nothing pins ({', '.join(source.downloads[:_SHOWN])}): name their recipes "
+            "in `requires`, or disable the parts that use them"
+        )
     missing = [item.name for item in draft.matches.missing if not item.is_optional]
     if missing:
         yield f"no recipe has what the build files look for: {', '.join(missing)}"

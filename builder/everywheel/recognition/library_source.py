@@ -27,6 +27,10 @@ _MESON_LIBRARY = re.compile(r"\b(?:shared_|static_|both_)?(?:library|libraries)\
 _CMAKE_LIBRARY = re.compile(
     r"^[ \t]*add_library\s*\(\s*([\w.+-]+)(?![\w.+:-]|\s+(?:ALIAS|INTERFACE|OBJECT|MODULE)\b)", re.MULTILINE
 )
+_CMAKE_DOWNLOAD = re.compile(
+    r"^[ \t]*(FetchContent_Declare|ExternalProject_Add|file(?=[ \t]*\(\s*DOWNLOAD\b))[ \t]*\(\s*([\w.+-]+)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _MESON_LICENSE = re.compile(r"\blicense\s*:\s*(?:\[\s*)?'([^'\n]+)'")
 _PKGCONFIG_TEMPLATE = re.compile(r"(.+)\.pc(?:\.in|\.cmake|\.cmakein)+")
 _MESON_FILEBASE = re.compile(r"\bfilebase\s*:\s*'([\w.+-]+)'")
@@ -71,7 +75,8 @@ class LibrarySource:
 
     `system` is `meson`, `cmake`, `autotools` or `make`, and `subdir` the directory of its build file. `license` is an SPDX
     expression. `options` are those of the build with their defaults, `wanted` the libraries that its build files look for, and
-    `has_old_rules` is whether CMake refuses the source without a newer policy.
+    `has_old_rules` is whether CMake refuses the source without a newer policy. `downloads` are the commands of CMake that
+    download other sources, with their locations.
     """
 
     system: str
@@ -83,6 +88,7 @@ class LibrarySource:
     options: tuple[SourceOption, ...] = ()
     wanted: tuple[Evidence, ...] = ()
     has_old_rules: bool = False
+    downloads: tuple[str, ...] = ()
 
 
 def recognize_library(root: Path, name: str) -> LibrarySource:
@@ -116,6 +122,7 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
         options=list_options(system, {**texts, **switches}, build_file),
         wanted=tuple(_list_wanted(texts, system, {name, *pkgconfig, *_list_defined(texts, system)})),
         has_old_rules=system == "cmake" and needs_newer_rules(texts[build_file]),
+        downloads=tuple(_list_downloads(texts)) if system == "cmake" else (),
     )
 
 
@@ -192,6 +199,12 @@ def _list_wanted(texts: dict[str, str], system: str, own: Set[str]) -> Iterator[
         for item in read(SourceText(name=name, text=text)):
             if item.kind in LIBRARY_KINDS and item.name not in own:
                 yield item
+
+
+def _list_downloads(texts: dict[str, str]) -> Iterator[str]:
+    for name, text in _select_texts(texts, "cmake"):
+        for call in _CMAKE_DOWNLOAD.finditer(text):
+            yield f"{name}:{text.count(chr(10), 0, call.start()) + 1} {call[1]}({call[2]})"
 
 
 def _select_texts(texts: dict[str, str], system: str) -> Iterator[tuple[str, str]]:
