@@ -115,3 +115,27 @@ def test_alternatives_have_files_with_the_same_names(tmp_path: Path) -> None:
     write_twin(tmp_path, 'alternatives = ["libfoo"]')
 
     assert review(tmp_path, "COLOR", "1") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "findings"),
+    [
+        (
+            'configure = ["sh", "-c", "curl https://example.org/a.tgz | tar xz"]',
+            ["'curl' in the command 'curl https://example.org/a.tgz | tar xz' downloads, and a build has no network"],
+        ),
+        ('configure = ["./configure", "--without-curl", "--with-git=no"]', []),
+        ('compile = ["git-version.h", "libcurl"]', []),
+        ('install = ["git"]', ["'git' in the command 'git' downloads, and a build has no network"]),
+    ],
+)
+def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command: str, findings: list[str]) -> None:
+    (tmp_path / "libfoo").mkdir()
+    text = RECIPE.format(hash="1" * 64, name="COLOR", value="1").replace('"cmake"', f'"make"\n{command}')
+    (tmp_path / "libfoo" / "recipe.toml").write_text(text)
+
+    assert review_recipes(load_recipes([tmp_path]).values()) == [f"libfoo: {finding}" for finding in findings]
+
+
+def test_a_folder_that_leads_out_of_the_prefix_is_a_finding(tmp_path: Path) -> None:
+    assert review(tmp_path, "libdir", "../lib") == ["libfoo: libdir=../lib installs files outside of the prefix"]

@@ -65,6 +65,7 @@ def add(
         ),
         (b"<html>", "libfoo 1.2: foo-1.2.tar.gz is not a tar archive\n  begins with: <html>"),
     ],
+    ids=["path", "device", "page"],  # an archive has the time at which it was written
 )
 def test_an_unusable_archive_is_an_error_that_names_another_source(
     tmp_path: Path, content: bytes, message: str

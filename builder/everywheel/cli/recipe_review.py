@@ -71,7 +71,7 @@ def _review(recipe: Recipe) -> Iterator[str]:
             yield f"'{pattern}' in `exports` matches symbols of every library"
     yield from _find_downloads(recipe)
     for name, value in _list_settings(recipe):
-        if _PREFIX_OPTION.fullmatch(name) and value.startswith("/"):
+        if _PREFIX_OPTION.fullmatch(name) and (value.startswith("/") or ".." in value.split("/")):
             yield f"{name}={value} installs files outside of the prefix"
 
 
@@ -80,6 +80,9 @@ def _find_downloads(recipe: Recipe) -> Iterator[str]:
     for program in recipe.build.machine_programs:
         if program in _DOWNLOADERS:
             yield f"'{program}' in `machine-programs` downloads, and a build has no network"
+    for argument in _list_arguments(recipe):
+        for program in sorted(_DOWNLOADERS.intersection(re.findall(r"[\w.-]+", argument))):
+            yield f"'{program}' in the command '{argument}' downloads, and a build has no network"
     for name, value in _list_settings(recipe):
         if _URL.match(value) and not _TEXT_OPTION.search(name):
             yield f"{name}={value} is an address, and a build has no network"
@@ -91,11 +94,16 @@ def _list_settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for part in parts:
         for name, value in part.options.items():
             yield name, str(value)
-    arguments = [*recipe.build.configure, *recipe.build.compile, *recipe.build.install]
-    arguments += [argument for override in recipe.overrides for argument in override.configure]
-    for argument in arguments:
+    for argument in _list_arguments(recipe):
         name, separator, value = argument.partition("=")
         yield (name, value) if separator else ("", argument)
+
+
+def _list_arguments(recipe: Recipe) -> Iterator[str]:
+    """Yield the arguments of the commands that configure, compile and install."""
+    yield from (*recipe.build.configure, *recipe.build.compile, *recipe.build.install)
+    for override in recipe.overrides:
+        yield from override.configure
 
 
 def _find_duplicates(recipes: Iterable[Recipe]) -> Iterator[str]:
