@@ -25,10 +25,15 @@ CONFIGURE = '#!/bin/sh\nsed \'s|@CC@|\'"$CC"\'|\' "$(dirname "$0")/Makefile.in" 
 def project(tmp_path_factory: pytest.TempPathFactory, python_headers: Path) -> FixtureProject:
     """A project with the source of GNU make, which its first build compiles for all tests of this file."""
     project = FixtureProject(tmp_path_factory.mktemp("make"), python_headers)
+    add_make_source(project)
+    return project
+
+
+def add_make_source(project: FixtureProject) -> None:
+    """Copy the source of GNU make into the mirror of a project."""
     (source,) = list_source_files([load_recipe(ROOT / "recipes" / "make" / "recipe.toml")])
     files = fetch_sources([source], store=default_store(), locations=find_locations())
     shutil.copyfile(files[source.sha256], project.mirror / source.sha256)
-    return project
 
 
 def add_recipe(project: FixtureProject, name: str, build: str, files: Mapping[str, str]) -> None:

@@ -184,14 +184,40 @@ def test_resource_scripts_are_compiled_with_the_arguments_of_windres(tools: Tool
     arguments = ["-O", "coff", "-DA", "-D", "B=1", "-I", "/a b", "-I/c", "--use-temp-file", "/ws/x.rc", "x.obj"]
     translated = call(toolchain, "windres", *arguments)
 
+    gnu = ["rc", "/:auto-includes", "gnu"]
     assert translated == [
-        *("rc", "/:auto-includes", "gnu", "/d", "A", "/d", "B=1", "/i", "/a b", "/i", "/c", "--", "/ws/x.rc", "x.obj")
+        *gnu,
+        *("/d", "A", "/d", "B=1", "/i", "/a b", "/i", "/c", "/fo", "x.obj", "--", "/ws/x.rc"),
     ]
     # A makefile, and libtool.
     makefile = call(toolchain, "windres", "--target=pe-x86-64", "--include-dir=/a b", "-o", "x.o", "/ws/x.rc")
-    assert makefile == ["rc", "/:auto-includes", "gnu", "/i", "/a b", "/fo", "x.o", "--", "/ws/x.rc"]
+    assert makefile == [*gnu, "/i", "/a b", "/fo", "x.o", "--", "/ws/x.rc"]
     libtool = call(toolchain, "windres", "--define", "A", "-i", "/ws/x.rc", "-J", "rc", "--output=x.o", "-O", "coff")
-    assert libtool == ["rc", "/:auto-includes", "gnu", "/d", "A", "/fo", "x.o", "--", "/ws/x.rc"]
+    assert libtool == [*gnu, "/d", "A", "/fo", "x.o", "--", "/ws/x.rc"]
+    # Meson, which has a preprocessor write the dependencies.
+    dependencies = [f"--preprocessor-arg={arg}" for arg in ("-MD", "-MQa.o", "-MFa.o.d", "-DB=1")]
+    meson = call(toolchain, "windres", "-c", "65001", "-DA=b c", "-I../s", "../s/a.rc", "s/a.o", *dependencies)
+    assert meson == [
+        *gnu,
+        *("/c", "65001", "/d", "A=b c", "/i", "../s", "/fo", "s/a.o", "/d", "B=1", "--", "../s/a.rc"),
+    ]
+    pages = call(toolchain, "windres", "-c65001", "--codepage=1252", "a.rc", "a.o")
+    assert pages == [*gnu, "-c65001", "/c", "1252", "/fo", "a.o", "--", "a.rc"]
+
+
+def test_meson_recognizes_the_resource_compiler_as_windres(tools: Tools, tmp_path: Path) -> None:
+    target = parse_target("win_amd64")
+    engine = ZigEngine(store=Store(tmp_path / "store"), tools=tools, cache=tmp_path)
+    toolchain = write_toolchain(target, engine.compilers(target), tools, tmp_path / "ws")
+    windres = toolchain.program("windres")
+
+    # rc.exe would print "Microsoft (R) Windows (R) Resource Compiler" for this one, and so would `zig rc`.
+    other = subprocess.run([windres, "/?"], capture_output=True, text=True)
+
+    assert (other.returncode, other.stdout, other.stderr) == (1, "", "")
+    for option in ("--version", "-V"):
+        assert call(toolchain, "windres", option) == ["GNU windres, as far as zig rc has its options"]
+    assert f"windres = '{windres}'\n" in toolchain.cross_file.read_text()
 
 
 def test_cmake_receives_an_install_name_tool_that_fails(tools: Tools, tmp_path: Path) -> None:

@@ -228,25 +228,31 @@ def _render_windres(command: Sequence[object]) -> str:
     """Return a wrapper that translates the options of GNU windres, which build systems pass, for zig's resource compiler.
 
     `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412. It takes the path of a file that
-    begins with a slash for an option, except after `--`. The format of a file follows from its suffix.
+    begins with a slash for an option, except after `--`. The format of a file follows from its suffix. Meson calls a compiler
+    with `/?` and `--version` to recognize it, and has a preprocessor write the dependencies, which no build here reads.
     """
-    return f"""option= files= input=
+    return f"""option= input=
 for arg do
   shift
   case $option in
     '') ;;
     input) input=$arg option= ; continue ;;
-    format) option= ; continue ;;
+    ignored) option= ; continue ;;
     *) set -- "$@" "$option" "$arg"; option= ; continue ;;
   esac
+  arg=${{arg#--preprocessor-arg=}}
   case $arg in
-    -c65001 | --use-temp-file | --target=* | --input-format=* | --output-format=*) ;;
-    -O | -J | -F | --target | --input-format | --output-format) option=format ;;
+    -V | --version) echo 'GNU windres, as far as zig rc has its options'; exit ;;
+    '/?') exit 1 ;;
+    --use-temp-file | --target=* | --input-format=* | --output-format=* | -M*) ;;
+    -O | -J | -F | --target | --input-format | --output-format) option=ignored ;;
+    -c | --codepage) option=/c ;;
     -D | --define) option=/d ;;
     -I | --include-dir) option=/i ;;
     -U | --undefine) option=/u ;;
     -o | --output) option=/fo ;;
     -i | --input) option=input ;;
+    --codepage=*) set -- "$@" /c "${{arg#*=}}" ;;
     --define=*) set -- "$@" /d "${{arg#*=}}" ;;
     --include-dir=*) set -- "$@" /i "${{arg#*=}}" ;;
     --output=*) set -- "$@" /fo "${{arg#*=}}" ;;
@@ -255,15 +261,11 @@ for arg do
     -I*) set -- "$@" /i "${{arg#-I}}" ;;
     -U*) set -- "$@" /u "${{arg#-U}}" ;;
     -*) set -- "$@" "$arg" ;;
-    *)
-      [ "$files" ] || set -- "$@" --
-      files=yes
-      set -- "$@" "$arg"
-      ;;
+    *) if [ "$input" ]; then set -- "$@" /fo "$arg"; else input=$arg; fi ;;
   esac
 done
-[ ! "$input" ] || set -- "$@" -- "$input"
-{_exec([*command, "/:auto-includes", "gnu"])}"""
+{_exec([*command, "/:auto-includes", "gnu"])} -- "$input"
+"""
 
 
 def _exec(command: Sequence[object]) -> str:

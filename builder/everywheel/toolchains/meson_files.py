@@ -25,6 +25,7 @@ ar = '{_path(toolchain, "ar")}'
 ranlib = '{_path(toolchain, "ranlib")}'
 pkg-config = '{_path(toolchain, "pkg-config")}'
 dlltool = '{_path(toolchain, "dlltool")}'
+windres = '{_path(toolchain, "windres")}'
 cmake = '{_NO_CMAKE}'
 
 [built-in options]
