@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -21,7 +22,7 @@ from everywheel.binaries.elf import ElfFacts, read_elf
 from everywheel.binaries.macho import read_macho
 from everywheel.cli.main import main
 from everywheel.errors import AuditError, BuildError
-from everywheel.libraries.library_facts import Library, write_library
+from everywheel.libraries.library_facts import Library, write_file_list, write_library
 from everywheel.platforms.target import parse_target
 from everywheel.repair import RepairedWheel, RepairRequest, WheelTags, repair_wheel
 from everywheel.store.local import FIXED_TIME
@@ -217,6 +218,38 @@ def test_data_of_a_grafted_library_is_part_of_the_wheel(
 
     assert read_wheel(wheel).files["demo/answers/all.txt"].data == b"42\n"
     assert [finding for finding in audit_wheel(wheel).findings if "all.txt" in str(finding)] == []
+
+
+@pytest.mark.parametrize("exports", [("PyInit_*",), None], ids=["own", "of another project"])
+def test_a_library_of_which_the_wheel_has_only_data_is_in_its_sbom(
+    compile_c: Callable[..., bytes],
+    repair: Callable[..., RepairedWheel],
+    tmp_path: Path,
+    exports: tuple[str, ...] | None,
+) -> None:
+    prefix = make_prefix(tmp_path, GLIBC, compile_c)
+    (prefix / "share" / "tables").mkdir()
+    (prefix / "share" / "tables" / "all.txt").write_bytes(b"42\n")
+    write_file_list("tables", prefix)
+    texts, requires = {"COPYING": b"You may read it.\n"}, ("unused",)
+    library = Library(
+        name="tables", version="3.1", license="CC0-1.0", linkage="shared", files=("libtables",), texts=texts
+    )
+    for fact in (library, replace(library, name="unused", version="1.0", license="BSD-2-Clause", files=("libunused",))):
+        write_library(replace(fact, requires=requires if fact is library else ()), prefix)
+    for name in ("libtables.so", "libunused.so"):
+        (prefix / "lib" / name).write_bytes(compile_c(GLIBC, LIBRARY, f"-Wl,-soname,{name}"))
+
+    repaired = repair(GLIBC, {"demo/_demo.so": compile_c(GLIBC, LONELY)}, prefix, exports, {"demo/t": "share/tables"})
+
+    wheel = read_wheel(repaired.path)
+    (component,) = json.loads(wheel.files[f"{INFO}/sboms/demo.cdx.json"].data)["components"]
+    assert (component["name"], component["version"]) == ("tables", "3.1")
+    assert [p["value"] for p in component["properties"] if p["name"] == "everywheel:file"] == ["demo/t/all.txt"]
+    assert wheel.files[f"{INFO}/licenses/tables/COPYING"].data == texts["COPYING"]
+    assert "License-Expression: MIT AND CC0-1.0\n" in metadata_of(repaired.path)
+    assert audit_wheel(repaired.path).findings == ()
+    assert [note for note in repaired.notes if note.startswith("tables")] == []
 
 
 @pytest.mark.parametrize("tag", LINUX)

@@ -14,8 +14,14 @@ from everywheel.config.recipe import Linkage
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError
-from everywheel.libraries.library_facts import Library, list_prefix_files, load_libraries, write_library
-from everywheel.libraries.prefix import describe_library, relocate_pkgconfig
+from everywheel.libraries.library_facts import (
+    Library,
+    find_installers,
+    list_prefix_files,
+    load_libraries,
+    write_library,
+)
+from everywheel.libraries.prefix import describe_library, normalize_prefix, relocate_pkgconfig
 from everywheel.platforms.target import parse_target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -272,6 +278,45 @@ def test_the_file_of_a_shared_library_links_no_library_that_is_inside_it() -> No
     text = relocate_pkgconfig(PC, shared=True)
 
     assert text.splitlines()[4:] == ["Libs: -L${libdir} -lfoo", "Requires.private: glib-2.0 >= 2.52, zlib"]
+
+
+def test_the_file_of_a_shared_library_requires_other_shared_libraries_of_its_recipe() -> None:
+    text = PC.replace("Requires: glib-2.0 >= 2.52", "Requires: bar = 1.2 glib-2.0>=2.52,foo-core").replace(
+        "zlib", "zlib, inner"
+    )
+
+    own = relocate_pkgconfig(text, {"foo", "foo-core", "bar", "inner"}, shared=True)
+
+    assert own.splitlines()[4:] == [
+        "Libs: -L${libdir} -lfoo",
+        "Requires: bar = 1.2, foo-core",
+        "Requires.private: glib-2.0 >= 2.52, zlib, inner",
+    ]
+    assert relocate_pkgconfig(own, {"bar", "foo-core"}, shared=True) == own
+
+
+@pytest.mark.parametrize("linkage", [Linkage.SHARED, Linkage.STATIC])
+def test_a_prefix_has_the_list_of_its_files_and_pkgconfig_files_know_each_other(
+    tmp_path: Path, linkage: Linkage
+) -> None:
+    recipe = resolve_recipe(
+        load_recipe(RECIPES / "zlib" / "recipe.toml"), parse_target("manylinux2014_x86_64"), linkage=linkage
+    )
+    for name in recipe.license.files:
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).write_text("license")
+    prefix = tmp_path / "prefix"
+    for name in ("lib/pkgconfig/foo.pc", "share/pkgconfig/bar.pc", "share/foo/a b.txt", "share/doc/foo.txt", "bin/foo"):
+        (prefix / name).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / name).write_text("Name: foo\nRequires: bar, glib-2.0\n" if name.endswith("foo.pc") else "")
+
+    normalize_prefix(prefix, recipe, tmp_path / "source")
+
+    installed = ["lib/pkgconfig/foo.pc", "share/foo/a b.txt", "share/pkgconfig/bar.pc"]
+    assert (prefix / "share" / "everywheel" / "zlib.files").read_text().splitlines() == installed
+    assert find_installers(prefix, ["share/foo/a b.txt", "share/foo/other.txt"]) == {"zlib": ("share/foo/a b.txt",)}
+    requires = "Requires: bar\nRequires.private: glib-2.0" if linkage is Linkage.SHARED else "Requires: bar, glib-2.0"
+    assert (prefix / "lib" / "pkgconfig" / "foo.pc").read_text() == f"Name: foo\n{requires}\n"
 
 
 def test_compiler_flags_of_an_archive_are_not_in_the_file_of_a_shared_library() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from everywheel.errors import BuildError
-from everywheel.libraries.library_facts import Library
+from everywheel.libraries.library_facts import Library, write_file_list
 from everywheel.platforms.target import parse_target
 from everywheel.repair import (
     RepairRequest,
@@ -20,7 +21,7 @@ from everywheel.repair import (
     match_grafts,
     repair_wheel,
 )
-from everywheel.repair.data_files import add_data_files
+from everywheel.repair.data_files import add_data_files, find_data_owners
 from everywheel.repair.metadata import drop_graft_hash
 from everywheel.wheels.wheel import Wheel, WheelFile, pack_wheel
 
@@ -162,6 +163,18 @@ def test_grafts_are_matched_to_their_libraries_by_name() -> None:
     assert match_grafts(wheel, (FOO, TINY)) == {
         "foo": ("demo.libs/libfoo-12345678.so.1.2", "demo.libs/libfoomux-87654321.so.3")
     }
+
+
+def test_the_sbom_names_the_data_files_of_a_library() -> None:
+    wheel = make_wheel(METADATA, **{"demo/words": b"one two"})
+
+    foo, tiny = sbom_of(add_licenses_and_sbom(wheel, (FOO, TINY), REPAIR, {"tiny": ["demo/words"]}))["components"]
+
+    assert [p["value"] for p in tiny["properties"] if p["name"] == "everywheel:file"] == ["demo/words"]
+    assert tiny["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(b"one two").hexdigest()}]
+    assert [p["value"] for p in foo["properties"] if p["name"] == "everywheel:file"] == [
+        "demo.libs/libfoo-12345678.so.1.2"
+    ]
 
 
 def test_the_sbom_describes_each_library_and_its_requirements() -> None:
@@ -322,6 +335,7 @@ def make_data(prefix: Path) -> None:
     for name in ("share/words/en", "share/words/old/de", "share/other"):
         (prefix / name).parent.mkdir(parents=True, exist_ok=True)
         (prefix / name).write_text(name)
+    (prefix / "share" / "words" / "old" / "de").chmod(0o755)
 
 
 def test_files_and_folders_of_the_prefix_become_part_of_the_wheel(tmp_path: Path) -> None:
@@ -336,7 +350,30 @@ def test_files_and_folders_of_the_prefix_become_part_of_the_wheel(tmp_path: Path
         "demo/one.txt": b"share/other",
     }
     assert wheel.files.keys() > make_wheel().files.keys()
+    assert [path for path, file in wheel.files.items() if file.executable] == ["demo/data/old/de"]
     assert add_data_files(wheel, request) == wheel
+
+
+def test_a_data_file_belongs_to_the_libraries_that_install_it(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    write_file_list("words", tmp_path)
+    for name in ("share/both", "share/only"):
+        (tmp_path / name).write_text(name)
+    write_file_list("other", tmp_path)
+    (tmp_path / "share" / "everywheel" / "words.files").open("a").write("share/both\n")
+    (tmp_path / "share" / "link").symlink_to("words")
+    (tmp_path / "share" / "written-later").write_text("by no library")
+    data = {
+        "demo/en": "share/link/en",
+        "demo/both": "share/both",
+        "demo/only": "share/only",
+        "demo/x": "share/written-later",
+    }
+
+    owners = find_data_owners(make_wheel(), replace(REPAIR, prefix=tmp_path, data=data))
+
+    assert owners == {"other": ("demo/both", "demo/en", "demo/only"), "words": ("demo/both", "demo/en")}
+    assert find_data_owners(make_wheel(), REPAIR) == {}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library
 from everywheel.platforms.target import parse_target
 from everywheel.sdk.archive_symbols import check_archives
-from everywheel.sdk.contents import SdkFacts, SdkFile, arrange
+from everywheel.sdk.contents import Entry, SdkFacts, SdkFile, arrange
 from everywheel.sdk.documents import SBOM
 from everywheel.sdk.packages import make_npm_package, make_wheel
+from everywheel.sdk.pkgconfig import read_fields, write_modules
 
 
 def make_facts(profile: str, target: str) -> SdkFacts:
@@ -74,3 +75,28 @@ def test_an_import_library_has_the_names_that_each_linker_searches_for() -> None
         "lib/libfoo.dll.a": library,
         "lib/foo.lib": library,
     }
+
+
+def test_a_module_requires_shared_libraries_of_its_own_recipe_only() -> None:
+    texts = {
+        "i18n": "Requires: uc = 76.1, zlib, extra\nLibs: -li18n",
+        "uc": "Requires: zlib\nLibs: -luc",
+        "extra": "Libs: -lextra",  # an archive only
+        "zlib": "Libs: -lz",
+    }
+    entries: dict[str, Entry] = {
+        f"lib/pkgconfig/{name}.pc": SdkFile(data=text.encode()) for name, text in texts.items()
+    }
+    entries |= {f"lib/lib{name}.so": SdkFile(data=b"") for name in ("i18n", "uc", "z")}
+
+    modules = write_modules(entries, {}, {"icu": ("i18n", "uc", "extra"), "zlib": ("zlib",)})
+
+    def read(path: str) -> dict[str, str]:
+        module = modules[path]
+        assert isinstance(module, SdkFile)
+        return read_fields(module.data.decode())
+
+    i18n = read("lib/pkgconfig/i18n.pc")
+    assert (i18n["Requires"], i18n["Requires.private"]) == ("uc = 76.1", "zlib, extra")
+    assert "Requires" not in read("lib/pkgconfig/uc.pc")
+    assert read("lib/static/pkgconfig/i18n.pc")["Requires"] == "uc = 76.1, zlib, extra"

@@ -60,6 +60,24 @@ def write_library(library: Library, prefix: Path) -> None:
         path.write_bytes(text)
 
 
+def write_file_list(name: str, prefix: Path) -> None:
+    """Write the paths of all files that a library installs to `share/everywheel/<name>.files`, one on each line."""
+    files = sorted(path.relative_to(prefix).as_posix() for path in prefix.rglob("*") if path.is_file())
+    path = prefix / "share" / "everywheel" / f"{name}.files"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{file}\n" for file in files), encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def find_installers(prefix: Path, files: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the libraries that install one of some files of a prefix, each with those files.
+
+    Raises BuildError when a list of installed files cannot be read.
+    """
+    lists = [path for path in list_prefix_files(prefix, "share/everywheel") if path.suffix == ".files"]
+    installed = {path.stem: {*read_prefix_file(path).decode("utf-8", errors="replace").split("\n")} for path in lists}
+    return {name: tuple(own) for name, paths in installed.items() if (own := sorted(paths & {*files}))}
+
+
 def list_prefix_files(prefix: Path, folder: str) -> list[Path]:
     """Return the files directly in a folder of a prefix, sorted by name; links are followed, and missing folders are empty.
 

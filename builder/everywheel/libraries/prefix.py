@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from everywheel.archives.refusal import find_name_fault
 from everywheel.config.recipe import Linkage, ResolvedRecipe
 from everywheel.errors import BuildError
 from everywheel.execution.input_files import UnusableFile, leads_out, link_leads_out, read_file, read_text
-from everywheel.libraries.library_facts import Library, write_library
+from everywheel.libraries.library_facts import Library, write_file_list, write_library
 from everywheel.toolchains.toolchain import PREFIX
 
 _LICENSE_NAME = re.compile(r"licen[cs]e|copying|copyright|notice", re.IGNORECASE)
@@ -19,6 +20,7 @@ _LARGEST_TEXT = 16 << 20  # bytes of a license text or .pc file
 
 # The prefix as a whole path, also in an option such as -I/everywheel.
 _PREFIX = re.compile(rf"(?:(?<=-[ILF])|(?<![\w./-])){re.escape(PREFIX)}(?![\w.-])")
+_REQUIREMENT = re.compile(r"([^\s,<>=!]+)(?:\s*([<>=!]+)\s*([^\s,]+))?")
 _FLAGS = re.compile(r"^(?:Cflags|Libs)(?:\.private)?\s*:.*$", re.M)
 # A definition for the sources of a library itself, which would change those of its users.
 _BUILD_FLAG = re.compile(r"\s-DHAVE_CONFIG_H(=\S*)?(?=\s|$)")
@@ -58,18 +60,20 @@ def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None
         is_library = recipe.target.os == "windows" and path.suffix == ".dll"
         if f"bin/{path.name}" not in programs and not is_library:
             _remove(path)
-    for folder in ("lib", "share"):
-        for path in prefix.glob(f"{folder}/pkgconfig/*.pc"):
-            try:
-                text = read_text(path, _LARGEST_TEXT)
-            except (UnusableFile, FileNotFoundError) as error:
-                raise BuildError(
-                    f"{recipe.label}: {path.relative_to(prefix)} cannot be made relocatable",
-                    details={"reason": error},
-                    hint="the build installs it; correct it with a patch",
-                ) from None
-            relocated = relocate_pkgconfig(text, shared=recipe.linkage is Linkage.SHARED)
-            path.write_text(relocated, encoding="utf-8", newline="\n")
+    modules = [path for folder in ("lib", "share") for path in prefix.glob(f"{folder}/pkgconfig/*.pc")]
+    own = {path.stem for path in modules}
+    for path in modules:
+        try:
+            text = read_text(path, _LARGEST_TEXT)
+        except (UnusableFile, FileNotFoundError) as error:
+            raise BuildError(
+                f"{recipe.label}: {path.relative_to(prefix)} cannot be made relocatable",
+                details={"reason": error},
+                hint="the build installs it; correct it with a patch",
+            ) from None
+        relocated = relocate_pkgconfig(text, own, shared=recipe.linkage is Linkage.SHARED)
+        path.write_text(relocated, encoding="utf-8", newline="\n")
+    write_file_list(recipe.name, prefix)
     write_library(describe_library(recipe, source), prefix)
 
 
@@ -113,12 +117,13 @@ def program_names(recipe: ResolvedRecipe) -> dict[str, str]:
     return {f"{name}{suffix}": name for name in recipe.products.programs for suffix in suffixes}
 
 
-def relocate_pkgconfig(text: str, *, shared: bool) -> str:
+def relocate_pkgconfig(text: str, own: Collection[str] = (), *, shared: bool) -> str:
     """Return a .pc file whose directories are relative to the file itself, and which names none of the build machine.
 
     A shared library contains its static requirements, which must not be linked a second time. Its requirements therefore
-    become private ones: pkg-config uses only their compiler flags. Private compiler flags are those for an archive, such as a
-    definition without which the headers declare the functions of a DLL.
+    become private ones: pkg-config uses only their compiler flags. This does not apply to the modules in `own`, those of the
+    same recipe: they are other shared libraries, whose functions programs call as well. Private compiler flags are those for
+    an archive, such as a definition without which the headers declare the functions of a DLL.
     """
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = _PREFIX.sub("${prefix}", text)
@@ -126,13 +131,21 @@ def relocate_pkgconfig(text: str, *, shared: bool) -> str:
         text = f"prefix=${{pcfiledir}}/../..\n{text}"
     text = _FLAGS.sub(lambda line: _BUILD_FLAG.sub("", _ABSOLUTE_FOLDER.sub("", line[0])), text)
     if shared:
-        public = re.search(r"^Requires\s*:(.*)$", text, re.M)
-        private = re.search(r"^Requires\.private\s*:(.*)$", text, re.M)
-        names = ", ".join(m[1].strip() for m in (public, private) if m is not None and m[1].strip())
+        fields = dict(re.findall(r"^(Requires|Requires\.private)\s*:(.*)$", text, re.M))
+        public, private = (split_requirements(fields.get(key, "")) for key in ("Requires", "Requires.private"))
+        kept = [requirement for requirement in public if requirement.split()[0] in own]
+        moved = [requirement for requirement in (*public, *private) if requirement not in kept]
         text = re.sub(r"^(Requires|Requires\.private|Libs\.private|Cflags\.private)\s*:.*\n?", "", text, flags=re.M)
-        if names:
-            text = f"{text.rstrip()}\nRequires.private: {names}\n"
+        lines = [
+            f"{key}: {', '.join(value)}" for key, value in (("Requires", kept), ("Requires.private", moved)) if value
+        ]
+        text = "\n".join([text.rstrip(), *lines, ""]) if lines else text
     return text
+
+
+def split_requirements(value: str) -> list[str]:
+    """Return the requirements in a field of a .pc file: `glib-2.0 >= 2.52`, `zlib`; commas and blanks separate them."""
+    return [" ".join(filter(None, match.groups())) for match in _REQUIREMENT.finditer(value)]
 
 
 def _list_candidates(source: Path) -> dict[str, str]:

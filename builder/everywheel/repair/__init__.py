@@ -12,11 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from everywheel.libraries.library_facts import Library, load_libraries
-from everywheel.repair.data_files import add_data_files
+from everywheel.repair.data_files import add_data_files, find_data_owners
 from everywheel.repair.linux import graft_libraries as graft_linux
 from everywheel.repair.linux import merge_platlib
 from everywheel.repair.macos import graft_libraries as graft_macos
-from everywheel.repair.metadata import add_licenses_and_sbom, match_grafts, select_included
+from everywheel.repair.metadata import add_licenses_and_sbom, match_grafts, select_linked
 from everywheel.repair.needed import NeededLibraries, check_schemes, find_needed
 from everywheel.repair.request import RepairedWheel, RepairRequest, WheelTags
 from everywheel.repair.validate import check_binaries
@@ -57,9 +57,11 @@ def repair_wheel(built: Path, request: RepairRequest, output: Path) -> RepairedW
     if request.target.os == "linux":
         wheel = merge_platlib(wheel)
     grafted = add_data_files(_graft(wheel, request, libraries), request)
-    included = select_included(grafted, libraries, request)
+    data = find_data_owners(grafted, request)
+    linked = select_linked(grafted, libraries, request)
+    included = [library for library in libraries if library in linked or library.name in data]
     if included or not request.is_foreign:
-        grafted = add_licenses_and_sbom(grafted, included, request)
+        grafted = add_licenses_and_sbom(grafted, included, request, data)
     notes = [f"{file} is not part of the result: the signature would not match" for file in signatures]
     if original.files.keys() - wheel.files.keys() - set(signatures):
         notes.append(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from packaging.metadata import RawMetadata
 
@@ -22,9 +23,15 @@ _GRAFT_HASH = re.compile(r"(?P<stem>.+?)-[0-9a-f]{8,64}(?P<rest>\..+)")
 _METADATA_VERSION = "2.4"  # the first with License-Expression (PEP 639)
 
 
-def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> Wheel:
+def add_licenses_and_sbom(
+    wheel: Wheel,
+    libraries: Sequence[Library],
+    request: RepairRequest,
+    data: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Wheel:
     """Return the wheel with the license texts of all libraries, one license expression, and the SBOM.
 
+    `data` maps names of libraries to the data files of the wheel that are from them.
     Raises BuildError when a license is not an SPDX expression or when the resulting METADATA is not valid.
     """
     folder = f"{wheel.dist_info}/licenses"
@@ -48,16 +55,20 @@ def add_licenses_and_sbom(wheel: Wheel, libraries: Sequence[Library], request: R
 
     moved = _move_license_files(wheel)
     licensed = add_files(edit_metadata(moved, add_licenses), {f"{folder}/{file}": text for file, text in texts.items()})
-    grafted = {
-        name: {file: hashlib.sha256(licensed.files[file].data).hexdigest() for file in files}
-        for name, files in match_grafts(licensed, libraries).items()
+    grafts = match_grafts(licensed, libraries)
+    files = {
+        library.name: {
+            file: hashlib.sha256(licensed.files[file].data).hexdigest()
+            for file in (*grafts.get(library.name, ()), *data.get(library.name, ()))
+        }
+        for library in libraries
     }
     document = make_sbom(
         name=wheel.name,
         version=wheel.version,
         license=own,
         libraries=libraries,
-        grafted=grafted,
+        files=files,
         module_exports=request.module_exports,
         epoch=request.epoch,
     )
@@ -90,8 +101,8 @@ def _move_license_files(wheel: Wheel) -> Wheel:
     return replace(wheel, files=files)
 
 
-def select_included(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> tuple[Library, ...]:
-    """Return the libraries of the prefix that are part of the repaired wheel.
+def select_linked(wheel: Wheel, libraries: Sequence[Library], request: RepairRequest) -> tuple[Library, ...]:
+    """Return the libraries of the prefix whose code is part of the repaired wheel.
 
     A shared library of the prefix is part of it if it was grafted; a static one if a file of the wheel is linked to it. If
     that is not known, a static one is part of it unless only libraries that are not part of the wheel require it. So is one

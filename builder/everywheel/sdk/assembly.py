@@ -47,7 +47,7 @@ def assemble_sdk(
         libraries=libraries,
         archives={step.name: step.recipe.products.libraries for step in steps},
     )
-    return facts, write_packages(write_modules(entries, check_archives(entries, facts)), facts)
+    return facts, write_packages(write_modules(entries, check_archives(entries, facts), facts.modules), facts)
 
 
 def _select_steps(plan: Plan, target: Target) -> list[LibraryStep]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from everywheel.libraries.prefix import split_requirements
 from everywheel.sdk.contents import STATIC, Entry, SdkFacts, SdkFile
 from everywheel.sdk.pkgconfig import FOLDER, STATIC_FOLDER, read_fields, read_variables
 
-_REQUIREMENT = re.compile(r"([\w.+-]+)(?:\s*[<>=!]+\s*[\w.+-]+)?")
 _HEADER = """# The package {name} of an SDK, which may have any path.
 get_filename_component(_sdk "${{CMAKE_CURRENT_LIST_DIR}}/../../.." ABSOLUTE)
 set({name}_VERSION {version})
@@ -45,16 +45,16 @@ def write_packages(entries: Mapping[str, Entry], facts: SdkFacts) -> dict[str, E
             name, version = library.name, library.version
             text = _HEADER.format(name=name, version=version)
             for module in facts.modules[name]:
-                text += _render_target(f"{name}::{module}-static", list_modules(module, STATIC_FOLDER, entries), files)
-                text += _render_target(f"{name}::{module}", list_modules(module, FOLDER, entries), files)
+                text += _render_target(f"{name}::{module}-static", module, STATIC_FOLDER, files)
+                text += _render_target(f"{name}::{module}", module, FOLDER, files)
             folder = f"lib/cmake/{name}"
             files[f"{folder}/{name}-config.cmake"] = SdkFile(data=text.encode())
             files[f"{folder}/{name}-config-version.cmake"] = SdkFile(data=_VERSION.format(version=version).encode())
     return files
 
 
-def list_modules(module: str, folder: str, entries: Mapping[str, Entry]) -> list[str]:
-    """Return the texts of a module and of all that it requires, each before its own requirements."""
+def _list_modules(module: str, folder: str, entries: Mapping[str, Entry], keys: Sequence[str]) -> list[str]:
+    """Return the texts of a module and of all that it requires in some fields, each before its own requirements."""
     texts: dict[str, str] = {}
     finished: list[str] = []
 
@@ -63,34 +63,31 @@ def list_modules(module: str, folder: str, entries: Mapping[str, Entry]) -> list
         if name in texts or not isinstance(entry, SdkFile):
             return
         texts[name] = entry.data.decode()
-        for other in reversed(_list_requirements(texts[name])):
-            visit(other)
+        fields = read_fields(texts[name])
+        required = [other for key in keys for other in split_requirements(fields.get(key, ""))]
+        for other in reversed(required):
+            visit(other.split()[0])
         finished.append(name)
 
     visit(module)
     return [texts[name] for name in reversed(finished)]
 
 
-def _list_requirements(text: str) -> list[str]:
-    fields = read_fields(text)
-    value = ", ".join(fields.get(key, "") for key in ("Requires", "Requires.private"))
-    return [match[1] for match in _REQUIREMENT.finditer(value)]
-
-
-def _render_target(target: str, texts: Sequence[str], entries: Mapping[str, Entry]) -> str:
+def _render_target(target: str, module: str, folder: str, entries: Mapping[str, Entry]) -> str:
+    texts = _list_modules(module, folder, entries, ("Requires", "Requires.private"))
     flags = [flag for text in texts for flag in _expand(text, "Cflags")]
     folders = [flag[2:] for flag in flags if flag.startswith("-I")]
     options = [flag for flag in flags if not flag.startswith("-I")]
-    # A shared library is first, and only its own flags are linked: it contains all others.
-    is_static = target.endswith("-static")
-    libraries = [flag for text in (texts if is_static else texts[:1]) for flag in _expand(text, "Libs")]
+    # A shared library contains what its private requirements are.
+    linked = _list_modules(module, folder, entries, ("Requires",))
+    libraries = [
+        _find(flag, entries, is_static=folder == STATIC_FOLDER) for text in linked for flag in _expand(text, "Libs")
+    ]
     return _TARGET.format(
         target=target,
         folders=_join(folders),
         options=_join(options),
-        libraries=_join(
-            reversed(list(dict.fromkeys(reversed([_find(flag, entries, is_static=is_static) for flag in libraries]))))
-        ),
+        libraries=_join(reversed(list(dict.fromkeys(reversed(libraries))))),
     )
 
 

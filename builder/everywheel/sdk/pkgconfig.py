@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
 
+from everywheel.libraries.prefix import split_requirements
 from everywheel.sdk.contents import STATIC, Entry, SdkFile, find_stem, follow
 
 FOLDER = "lib/pkgconfig"
@@ -19,19 +21,24 @@ _FIELD = re.compile(r"(?P<key>[A-Z][\w.]*)\s*:\s*(?P<value>.*)")
 _SEARCH = f"-L${{prefix}}/{STATIC}"
 
 
-def write_modules(entries: Mapping[str, Entry], extra: Mapping[str, str]) -> dict[str, Entry]:
+def write_modules(
+    entries: Mapping[str, Entry], extra: Mapping[str, str], recipes: Mapping[str, Collection[str]]
+) -> dict[str, Entry]:
     """Return an SDK's files with its .pc files in both forms.
 
-    `extra` are flags of the linker for a module's archives that its .pc file does not name, by module.
+    `extra` are flags of the linker for a module's archives that its .pc file does not name, by module. `recipes` are the
+    modules of each recipe.
     """
     files = {name: entry for name, entry in entries.items() if not _is_module(name)}
     shared = {find_stem(name) for name in entries if re.fullmatch(r"lib/lib[^/]+\.(so|dylib|dll\.a)", name)}
-    for name in entries:
-        if _is_module(name):
-            base = name.rpartition("/")[2]
-            text = _add_libraries(follow(name, entries).data.decode(), extra.get(base.removesuffix(".pc"), ""))
-            files[f"{FOLDER}/{base}"] = SdkFile(data=_separate(text, shared).encode())
-            files[f"{STATIC_FOLDER}/{base}"] = SdkFile(data=_name_archives(text).encode())
+    texts = {name: follow(name, entries).data.decode() for name in entries if _is_module(name)}
+    linked = {PurePosixPath(name).stem for name, text in texts.items() if _list_shared(read_fields(text), shared)}
+    for name, text in texts.items():
+        module = PurePosixPath(name).stem
+        own = {other for modules in recipes.values() if module in modules for other in modules}
+        text = _add_libraries(text, extra.get(module, ""))
+        files[f"{FOLDER}/{module}.pc"] = SdkFile(data=_separate(text, shared, own & linked).encode())
+        files[f"{STATIC_FOLDER}/{module}.pc"] = SdkFile(data=_name_archives(text).encode())
     return files
 
 
@@ -61,24 +68,34 @@ def _render(text: str, fields: Mapping[str, str]) -> str:
     return "\n".join([*variables, "", *(f"{key}: {value}" for key, value in fields.items() if value)]) + "\n"
 
 
-def _separate(text: str, shared: Collection[str]) -> str:
-    """Return a module whose shared library requires nothing else: what its archive requires is private."""
+def _separate(text: str, shared: Collection[str], own: Collection[str]) -> str:
+    """Return a module whose shared library requires nothing else: what its archive requires is private.
+
+    The modules in `own`, with other shared libraries of the same recipe, stay requirements.
+    """
     fields = read_fields(text)
     flags = [flag for flag in fields.get("Libs", "").split() if not flag.startswith("-L")]
-    public = [flag for flag in flags if flag.startswith("-l") and flag[2:] in shared]
+    public = _list_shared(fields, shared)
     if not public:
         return _render(text, fields | ({"Libs": " ".join([_SEARCH, *flags])} if flags else {}))
     private = [*(flag for flag in flags if flag not in public), *_list_private(fields)]
+    kept = [name for name in split_requirements(fields.get("Requires", "")) if name.split()[0] in own]
+    moved = [name for name in split_requirements(_join_requirements(fields)) if name not in kept]
     return _render(
         text,
         fields
         | {
-            "Requires": "",
-            "Requires.private": _join_requirements(fields),
+            "Requires": ", ".join(kept),
+            "Requires.private": ", ".join(moved),
             "Libs": " ".join(["-L${prefix}/lib", *public]),
             "Libs.private": " ".join([_SEARCH, *private]),
         },
     )
+
+
+def _list_shared(fields: Mapping[str, str], shared: Collection[str]) -> list[str]:
+    """Return the flags of a module that name shared libraries of the SDK."""
+    return [flag for flag in fields.get("Libs", "").split() if flag.startswith("-l") and flag[2:] in shared]
 
 
 def _name_archives(text: str) -> str:

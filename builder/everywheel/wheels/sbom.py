@@ -25,13 +25,13 @@ def make_sbom(
     version: str,
     license: str,
     libraries: Sequence[Library],
-    grafted: Mapping[str, Mapping[str, str]],
+    files: Mapping[str, Mapping[str, str]],
     module_exports: Sequence[str] | None,
     epoch: int,
 ) -> bytes:
     """Return the document for a wheel, as JSON.
 
-    `grafted` maps library names to their files in the wheel, and those to their sha256 in hexadecimal. `license` is the
+    `files` maps library names to their files in the wheel, and those to their sha256 in hexadecimal. `license` is the
     expression of the extension itself. `module_exports` are globs of the symbols that its modules may export, None if they may
     export any. `epoch` is
     the time of the document in seconds since 1970.
@@ -45,7 +45,7 @@ def make_sbom(
         licenses=[LicenseExpression(value=license)],
         properties=_exports(module_exports) if module_exports is not None else [],
     )
-    components = {library.name: describe_library(library, grafted.get(library.name, {})) for library in libraries}
+    components = {library.name: describe_library(library, files.get(library.name, {})) for library in libraries}
     bom = Bom(components=components.values())
     bom.metadata.component = root
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
@@ -53,7 +53,7 @@ def make_sbom(
         needed = [components[other] for other in library.requires if other in components]
         bom.register_dependency(components[library.name], needed)
     bom.register_dependency(root, components.values())
-    hashes = {file: digest for files in grafted.values() for file, digest in files.items()}
+    hashes = {file: digest for owned in files.values() for file, digest in owned.items()}
     contents = f"{name} {version} {sorted(map(repr, libraries))} {sorted(hashes.items())}"
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, contents)  # not random, so that the build is reproducible
     return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n".encode()

@@ -6,7 +6,7 @@ import re
 
 # Properties for facts that have no field in CycloneDX. The audit reads them from the finished wheel.
 LINKAGE = "everywheel:linkage"  # shared or static
-FILE = "everywheel:file"  # the path in the wheel of a grafted library
+FILE = "everywheel:file"  # the path in the wheel of a grafted library, or of a library's data
 EXPORTS = "everywheel:exports"  # a glob of symbols that may be exported
 NO_EXPORTS = "-"  # the value of EXPORTS if no symbol may be exported
 PATCH = "everywheel:patch"  # the name of a patch that was applied to the source
