@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LOCKS = Path(__file__).with_name("locks")
 MOST_LINES = 8
 """Lines of settings that a project may have."""
 
@@ -31,6 +32,8 @@ class KnownProject:
     `use_requires` are packages that are installed next to the wheel for `use`; `use_exclude` are patterns of modules that only
     another package imports.
 
+    `lock` is a file in locks/, the project's everywheel.lock, for one that fails with the newest build requirements.
+
     `without` has the targets that are not built, each with the reason; `note` states why there is no wheel for a Python.
     """
 
@@ -44,6 +47,7 @@ class KnownProject:
     use_exclude: tuple[str, ...] = ()
     quick: bool = False
     suite: Suite | None = None
+    lock: str = ""
     note: str = ""
     without: dict[str, str] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from everywheel.execution.files import hash_file
 from everywheel.smoke.result import FAILED_STATES
 from everywheel.store.local import Store, default_store
 from everywheel.wheels.project_sdist import fetch_named_sdist
-from known_projects import KnownProject, Suite, load_projects
+from known_projects import LOCKS, KnownProject, Suite, load_projects
 from projects_page import (
     LINUX_TARGETS,
     OTHER_TARGETS,
@@ -148,6 +149,8 @@ def fetch_sdist(project: KnownProject) -> Path:
 def build_wheels(run: ProjectRun) -> None:
     settings = run.folder / "settings.toml"
     settings.write_text(run.project.settings, encoding="utf-8")
+    if run.project.lock:
+        shutil.copyfile(LOCKS / run.project.lock, run.folder / "everywheel.lock")
     targets = [argument for target in run.targets for argument in ("--target", target)]
     pythons = [argument for python in run.pythons for argument in ("--python", python)]
     build = run.run(["build", str(run.sdist), "--config", str(settings), *targets, *pythons])

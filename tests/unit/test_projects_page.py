@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from known_projects import MOST_LINES, KnownProject, load_projects
+from everywheel.config.pins import parse_pins
+from known_projects import LOCKS, MOST_LINES, KnownProject, load_projects
 from projects_page import (
     LINUX_TARGETS,
     OTHER_TARGETS,
@@ -41,6 +42,13 @@ def test_a_listed_project_is_pinned_and_used_with_few_settings(project: KnownPro
     assert len(bytes.fromhex(project.sha256)) == 32
     assert "import" in project.use
     assert set(project.without) <= TARGETS - set(LINUX_TARGETS)
+
+
+def test_each_lock_pins_the_build_requirements_of_a_project() -> None:
+    locks = [project.lock for project in load_projects() if project.lock]
+
+    assert sorted(locks) == sorted(path.name for path in LOCKS.iterdir())
+    assert all(parse_pins((LOCKS / lock).read_text(encoding="utf-8")) for lock in locks)
 
 
 def test_a_row_counts_the_wheels_that_were_used_for_each_target() -> None:
