@@ -14,7 +14,7 @@ static int can_compress(void) {
            memcmp(text, unpacked, size) == 0;
 }
 
-/* The window of 31 bits stands for gzip's header and checksum; the checksum of `123456789` is that of its authors. */
+/* 31 bits select a window of 15 bits and gzip's header and checksum; the checksum of `123456789` is that of its authors. */
 static int has_gzip(void) {
     unsigned char packed[256];
     z_stream stream = {0};
