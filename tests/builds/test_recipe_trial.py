@@ -75,6 +75,9 @@ def test_a_draft_that_cannot_be_built_is_written_with_guessed_products(tmp_path:
             f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
             in result.stdout
         )
+    assert (
+        "\ndocs/troubleshooting.md lists messages of build systems with what to change in the recipe\n" in result.stdout
+    )
 
 
 def test_a_build_that_installs_nothing_is_reported(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import DEBIAN_PACKAGE, RECIPE_NAME, URL, VERSION
-from everywheel.errors import SourceError, UsageError, count_noun
+from everywheel.errors import SourceError, UsageError, count_noun, find_page
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.pipeline import BuildOptions
@@ -185,6 +185,8 @@ def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path)
             yield "it installs no pkg-config file: builds find it by its name only, and `provides` cannot be checked"
         if trial.installed.uncovered:
             yield f"`exports` leaves out {count_noun(trial.installed.uncovered, 'symbol')}: add patterns, or hide them"
+        if trial.errors:
+            yield f"{find_page('troubleshooting.md')} lists messages of build systems with what to change in the recipe"
     yield "summary, `provides` with a check.c, and `cpe` are yours to write"
     if not has_project(root):
         yield (
