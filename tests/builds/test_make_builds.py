@@ -1,10 +1,14 @@
-"""Libraries with a configure script or a makefile: what their builds find and install, and the errors of those that fail."""
+"""Libraries with a configure script, a makefile or CMake files: what their builds find and install, and the errors."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
-from collections.abc import Mapping
+import tarfile
+import threading
+from collections.abc import Mapping, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,8 @@ from fixture_project import FixtureProject
 
 ROOT = Path(__file__).parents[2]
 TARGET = "musllinux_1_2_aarch64"
+CMAKE = "cmake_minimum_required(VERSION 3.20)\nproject(small NONE)\n"
+NO_DOWNLOAD = "write a recipe of it and name it in `requires`, or switch its use off with an option"
 INSTALL = "install:\n\tmkdir -p $(DESTDIR)/everywheel/include\n\techo >$(DESTDIR)/everywheel/include/small.h\n"
 CONFIGURE = '#!/bin/sh\nsed \'s|@CC@|\'"$CC"\'|\' "$(dirname "$0")/Makefile.in" >Makefile\n'
 
@@ -55,13 +61,27 @@ def add_recipe(project: FixtureProject, name: str, build: str, files: Mapping[st
     )
 
 
+def pack_folders(project: FixtureProject, name: str, folders: Sequence[str]) -> None:
+    """Replace the archive of a recipe with one that has empty folders at its top."""
+    recipe = project.root / "recipes" / name / "recipe.toml"
+    old = re.findall(r'sha256 = "(\w+)"', recipe.read_text())[0]
+    with tarfile.open(project.mirror / name, "w:gz") as archive:
+        for folder in folders:
+            member = tarfile.TarInfo(folder)
+            member.type = tarfile.DIRTYPE
+            archive.addfile(member)
+    digest = hashlib.sha256((project.mirror / name).read_bytes()).hexdigest()
+    (project.mirror / name).replace(project.mirror / digest)
+    project.replace(f"recipes/{name}/recipe.toml", old, digest)
+
+
 def fail(project: FixtureProject, name: str, exit_code: int = 1) -> list[str]:
     """Build a recipe that fails; return the lines of the error and of its hint."""
     _, errors = project.run("deps", name, "-t", TARGET, exit_code=exit_code)
     return [
         line.strip()
         for line in errors.splitlines()
-        if line.startswith(("error: ", "  hint: ", "  files: ", "  check: ", "  named like a license: "))
+        if line.startswith(("error: ", "  hint: ", "  files: ", "  folders: ", "  check: ", "  named like a license: "))
     ]
 
 
@@ -131,13 +151,22 @@ def test_a_configure_script_builds_out_of_the_source_and_finds_only_declared_pro
     assert (tmp_path / "declared" / "include" / "programs").read_text() == f"bin/perl\n{programs}"
 
 
-def test_a_configure_script_that_runs_a_program_of_the_target_is_an_error(project: FixtureProject) -> None:
-    message = "cannot run test program while cross compiling"
-    script = f"echo 'checking for a working qsort... '\necho 'configure: error: {message}'\n"
-    add_recipe(project, "runs", 'system = "autotools"', {"configure": f"#!/bin/sh\n{script}exit 1\n"})
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("runs", "configure: error: cannot run test program while cross compiling"),
+        ("starts", "configure: error: cannot run C compiled programs."),
+        ("emulates", "aarch64-binfmt-P: Could not open '/lib/ld-musl-aarch64.so.1': No such file or directory"),
+    ],
+)
+def test_a_configure_script_that_runs_a_program_of_the_target_is_an_error(
+    project: FixtureProject, name: str, message: str
+) -> None:
+    script = f"echo 'checking for a working qsort... '\necho \"{message}\"\n"
+    add_recipe(project, name, 'system = "autotools"', {"configure": f"#!/bin/sh\n{script}exit 1\n"})
 
-    assert fail(project, "runs") == [
-        f"error: runs 1.0 for {TARGET}: the configure script runs a program of the target, which this machine must not run",
+    assert fail(project, name) == [
+        f"error: {name} 1.0 for {TARGET}: the configure script runs a program of the target, which this machine must not run",
         "check: for a working qsort",
         'hint: write the answer into the recipe: `options = { ac_cv_… = "yes" }` in [build], with the variable that the '
         "script tests before the check",
@@ -190,7 +219,54 @@ def test_a_build_that_installs_nothing_is_an_error(project: FixtureProject) -> N
     assert fail(project, "nothing") == [
         f"error: nothing 1.0 for {TARGET}: every command of the build succeeded, but nothing was installed",
         "hint: an option may disable the library, or `subdir` names another part of the source; with make, the targets are "
-        "`compile` and `install` in [build]",
+        "`compile` and `install` in [build], and a makefile that ignores DESTDIR installs into folders of this machine",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "commands", "what"),
+    [
+        (
+            "fetched",
+            "include(FetchContent)\nFetchContent_Declare(bar URL {url})\nFetchContent_MakeAvailable(bar)\n",
+            "bar",
+        ),
+        (
+            "received",
+            "file(DOWNLOAD {url} bar STATUS status)\nif(status)\n  message(FATAL_ERROR ${{status}})\nendif()\n",
+            "a file",
+        ),
+    ],
+)
+def test_cmake_files_download_nothing(project: FixtureProject, name: str, commands: str, what: str) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        add_recipe(project, name, 'system = "cmake"', {"CMakeLists.txt": CMAKE + commands.format(url=url)})
+        errors = fail(project, name)
+        server.shutdown()
+
+    fact = f"error: {name} 1.0 for {TARGET}: the CMake files download {what}, and builds download nothing"
+    assert errors == [fact, f"hint: {NO_DOWNLOAD}"]
+
+
+def test_cmake_files_without_a_rule_to_install_are_an_error(project: FixtureProject) -> None:
+    add_recipe(project, "kept", 'system = "cmake"', {"CMakeLists.txt": CMAKE})
+
+    assert fail(project, "kept") == [
+        f"error: kept 1.0 for {TARGET}: the CMake files install nothing",
+        "hint: add install() for the library and its headers with a patch in `patches/`, or set an option that does",
+    ]
+
+
+def test_an_archive_with_two_folders_is_an_error(project: FixtureProject) -> None:
+    add_recipe(project, "two", 'system = "make"', {"Makefile": "all:\n"})
+    pack_folders(project, "two", ["doc", "two"])
+
+    assert fail(project, "two") == [
+        f"error: two 1.0 for {TARGET}: the archive holds 2 folders, not one with the source",
+        "folders: doc, two",
+        "hint: name the folder of the library in `subdir` of [build] and in `files` of `license`",
     ]
 
 

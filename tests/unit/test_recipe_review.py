@@ -40,7 +40,7 @@ def test_an_address_that_is_only_a_text_is_right(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", ["MIRROR", "DATA_URL", "fetch-from"])
 def test_an_address_of_a_download_is_a_finding(tmp_path: Path, name: str) -> None:
-    finding = f"libfoo: {name}=https://example.org is an address, and a build has no network"
+    finding = f"libfoo: {name}=https://example.org is an address, and builds download nothing"
 
     assert review(tmp_path, name, "https://example.org") == [finding]
 
@@ -122,11 +122,11 @@ def test_alternatives_have_files_with_the_same_names(tmp_path: Path) -> None:
     [
         (
             'configure = ["sh", "-c", "curl https://example.org/a.tgz | tar xz"]',
-            ["'curl' in the command 'curl https://example.org/a.tgz | tar xz' downloads, and a build has no network"],
+            ["'curl' in the command 'curl https://example.org/a.tgz | tar xz' downloads, and builds download nothing"],
         ),
         ('configure = ["./configure", "--without-curl", "--with-git=no"]', []),
         ('compile = ["git-version.h", "libcurl"]', []),
-        ('install = ["git"]', ["'git' in the command 'git' downloads, and a build has no network"]),
+        ('install = ["git"]', ["'git' in the command 'git' downloads, and builds download nothing"]),
     ],
 )
 def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command: str, findings: list[str]) -> None:

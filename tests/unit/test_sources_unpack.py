@@ -167,6 +167,15 @@ def test_a_truncated_archive_is_named(mode: str, tmp_path: Path) -> None:
     assert listing(tmp_path) == ["archive"]
 
 
+def test_an_empty_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "archive").write_bytes(b"")
+
+    with pytest.raises(SourceError) as caught:
+        unpack_archive(PINNED, tmp_path / "archive", tmp_path / "tree")
+
+    assert caught.value.render() == f"error: foo 1.0: foo-1.0.tar.gz is an empty file\n  hint: {COMPARE}"
+
+
 def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path) -> None:
     (tmp_path / "archive").write_bytes(b"<html>no such page</html>" * 100)
 

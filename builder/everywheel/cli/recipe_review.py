@@ -79,13 +79,13 @@ def _find_downloads(recipe: Recipe) -> Iterator[str]:
     """Yield what needs a network, which a build does not have."""
     for program in recipe.build.machine_programs:
         if program in _DOWNLOADERS:
-            yield f"'{program}' in `machine-programs` downloads, and a build has no network"
+            yield f"'{program}' in `machine-programs` downloads, and builds download nothing"
     for argument in _list_arguments(recipe):
         for program in sorted(_DOWNLOADERS.intersection(re.findall(r"[\w.-]+", argument))):
-            yield f"'{program}' in the command '{argument}' downloads, and a build has no network"
+            yield f"'{program}' in the command '{argument}' downloads, and builds download nothing"
     for name, value in _list_settings(recipe):
         if _URL.match(value) and not _TEXT_OPTION.search(name):
-            yield f"{name}={value} is an address, and a build has no network"
+            yield f"{name}={value} is an address, and builds download nothing"
 
 
 def _list_settings(recipe: Recipe) -> Iterator[tuple[str, str]]:

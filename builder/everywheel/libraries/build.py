@@ -12,11 +12,11 @@ from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.input_files import UnusableFile, leads_out, list_files
 from everywheel.execution.process import excerpt, run_logged
-from everywheel.libraries.build_systems import Command, build_commands
+from everywheel.libraries.build_systems import NO_DOWNLOADS, Command, build_commands
 from everywheel.libraries.context import BuildContext
 from everywheel.libraries.features import check_features
 from everywheel.libraries.installed_files import check_installed
-from everywheel.libraries.make_failures import explain_make_failure, quote_end
+from everywheel.libraries.make_failures import explain_cmake_failure, explain_make_failure, quote_end
 from everywheel.libraries.prefix import check_links, describe_library, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import even_times, prepare_source
@@ -95,7 +95,12 @@ def _install(
     had_prefix = os.path.lexists(PREFIX)
     for command in commands:
         set_stage(command.stage)
-        _run(context, step, command, {**toolchain.environment, **context.environment, **command.environment})
+        _run(
+            context,
+            step,
+            command,
+            {**toolchain.environment, **NO_DOWNLOADS, **context.environment, **command.environment},
+        )
     if recipe.build.system is BuildSystem.HEADERS:
         copy_headers(workspace / "source", prefix, recipe)
     check_installed(staging, recipe, wrote_prefix=not had_prefix and os.path.lexists(PREFIX))
@@ -118,6 +123,8 @@ def _run(context: BuildContext, step: LibraryStep, command: Command, environment
     except BuildError as error:
         if uses_make:
             explain_make_failure(error, step.label)
+        elif step.recipe.build.system is BuildSystem.CMAKE:
+            explain_cmake_failure(error, step.label)
         raise
 
 

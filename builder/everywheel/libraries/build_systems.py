@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from everywheel.config.recipe import Build, BuildSystem, Linkage, Optimize, Scalar
 from everywheel.libraries.make_builds import MakeBuild, list_make_commands
@@ -12,6 +13,17 @@ from everywheel.toolchains.build_tools import Tools
 from everywheel.toolchains.flags import LEVELS
 from everywheel.toolchains.make_programs import write_make_programs
 from everywheel.toolchains.toolchain import PREFIX, Toolchain
+
+_REFUSED = "http://127.0.0.1:9"  # no server listens at the port of the discard protocol (RFC 863)
+NO_DOWNLOADS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("http_proxy", "https_proxy", "ftp_proxy", "all_proxy"), _REFUSED),
+        **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"), _REFUSED),
+        **dict.fromkeys(("no_proxy", "NO_PROXY"), ""),
+        "GIT_ALLOW_PROTOCOL": "file",
+    }
+)
+"""Environment variables with which CMake, curl, wget, git and others download nothing: no pin covers what they receive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,8 @@ def _configure_cmake(
         "-DCMAKE_POSITION_INDEPENDENT_CODE=ON",
         "-DCMAKE_SKIP_RPATH=ON",
         "-DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF",
+        "-DFETCHCONTENT_FULLY_DISCONNECTED=ON",
+        "-DCMAKE_POLICY_DEFAULT_CMP0170=NEW",  # without it, the variable only skips the download
         *(f"-D{name}={value}" for name, value in sorted(options.items())),
     )
 

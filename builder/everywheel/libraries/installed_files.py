@@ -43,7 +43,7 @@ def check_installed(staging: Path, recipe: ResolvedRecipe, *, wrote_prefix: bool
         raise BuildError(
             f"{recipe.label}: every command of the build succeeded, but nothing was installed",
             hint="an option may disable the library, or `subdir` names another part of the source; with make, the targets are "
-            "`compile` and `install` in [build]",
+            "`compile` and `install` in [build], and a makefile that ignores DESTDIR installs into folders of this machine",
         )
 
 

@@ -1,4 +1,4 @@
-"""Failures of configure scripts and makefiles whose cause is known by their messages."""
+"""Failures of configure scripts, makefiles and CMake files whose cause is known by their messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from everywheel.toolchains.toolchain import PREFIX
 _LINES = 12  # quoted from the end of a configure script's output
 _RUNS_PROGRAM = re.compile(
     r"cannot run (?:test|C|C\+\+)[\w+ ]* ?(?:program|compiled programs?)?s? ?while cross.compiling"
-    r"|(?:conftest|a\.out)\S*: (?:Exec format error|cannot execute binary file|not found)",
+    r"|configure: error: cannot run (?:C|C\+\+) compiled programs"
+    r"|(?:conftest|a\.out)\S*: (?:Exec format error|cannot execute binary file|not found)"
+    r"|-binfmt-P: Could not open",
     re.IGNORECASE,
 )
 _MISSING_PROGRAM = re.compile(
@@ -25,6 +27,11 @@ _MISSING_PROGRAM = re.compile(
 _PREFIX_WRITTEN = re.compile(
     rf"{re.escape(PREFIX)}(?=[/'\" :]|$).*: (?:Permission denied|Read-only file system)", re.MULTILINE
 )
+_DOWNLOADS = re.compile(
+    r"FETCHCONTENT_FULLY_DISCONNECTED is set to true, which requires the source\s+directory for dependency (?P<name>[\w.+-]+)"
+    r"|Could(?:n't| not) connect to server"
+)
+_NO_INSTALL = re.compile(r"unknown target 'install'")
 _CHECK = re.compile(r"^checking (?P<check>.+?)\.\.\.", re.MULTILINE)
 
 
@@ -53,3 +60,16 @@ def explain_make_failure(error: BuildError, label: str) -> None:
         )
     elif _PREFIX_WRITTEN.search(output):
         error.fact, error.hint = describe_unstaged(label), STAGE_HINT
+
+
+def explain_cmake_failure(error: BuildError, label: str) -> None:
+    """Replace fact and hint of an error of CMake or of ninja after it, if the quoted output shows the cause."""
+    output = "\n".join(error.excerpt)
+    if match := _DOWNLOADS.search(output):
+        error.fact = f"{label}: the CMake files download {match['name'] or 'a file'}, and builds download nothing"
+        error.hint = "write a recipe of it and name it in `requires`, or switch its use off with an option"
+    elif _NO_INSTALL.search(output):
+        error.fact = f"{label}: the CMake files install nothing"
+        error.hint = (
+            "add install() for the library and its headers with a patch in `patches/`, or set an option that does"
+        )

@@ -154,10 +154,16 @@ def _list_candidates(source: Path) -> dict[str, str]:
     return {"named like a license": ", ".join(names[:_SHOWN]) or "none"}
 
 
+def _list_folders(source: Path) -> list[str]:
+    """Return the folders of a source that has nothing else at its top; empty if it has files as well."""
+    entries = list(source.iterdir())
+    return sorted(path.name for path in entries) if all(path.is_dir() for path in entries) else []
+
+
 def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
     """Return the facts about the library that a recipe builds, with the license texts in its source tree.
 
-    Raises BuildError when a license file is not in `source`.
+    Raises BuildError when a license file is not in `source`; if that consists of several folders, the error names them.
     """
     texts, titles = {}, [Path(name).name for name in recipe.license.files]
     for name in recipe.license.files:
@@ -167,6 +173,12 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
             title = Path(name).name if titles.count(Path(name).name) == 1 else name.replace("/", "-")
             texts[title] = read_file(source / name, _LARGEST_TEXT)
         except (UnusableFile, FileNotFoundError) as error:
+            if len(folders := _list_folders(source)) > 1:
+                raise BuildError(
+                    f"{recipe.label}: the archive holds {len(folders)} folders, not one with the source",
+                    details={"folders": ", ".join(folders[:_SHOWN]), "not there": name},
+                    hint="name the folder of the library in `subdir` of [build] and in `files` of `license`",
+                ) from None
             raise BuildError(
                 f"{recipe.label}: the license file '{name}' is not in the source",
                 details={"reason": error} if isinstance(error, UnusableFile) else _list_candidates(source),

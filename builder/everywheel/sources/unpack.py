@@ -62,6 +62,8 @@ def _report_broken(file: PinnedFile, archive: Path, reason: BaseException) -> So
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")) or start[257:262] == b"ustar":
         details = {"reason": str(reason).lower().splitlines()[0]}
         return SourceError(f"{file.title} is truncated or damaged", details=details, hint=COMPARE_PIN)
+    if not start:
+        return SourceError(f"{file.title} is an empty file", hint=COMPARE_PIN)
     begin = start[:24].decode("ascii", errors="backslashreplace").replace("\n", " ")
     return SourceError(f"{file.title} is not a tar archive", details={"begins with": begin}, hint=COMPARE_PIN)
 
