@@ -125,8 +125,12 @@ def test_alternatives_have_files_with_the_same_names(tmp_path: Path) -> None:
             ["'curl' in the command 'curl https://example.org/a.tgz | tar xz' downloads, and builds download nothing"],
         ),
         ('configure = ["./configure", "--without-curl", "--with-git=no"]', []),
-        ('compile = ["git-version.h", "libcurl"]', []),
-        ('install = ["git"]', ["'git' in the command 'git' downloads, and builds download nothing"]),
+        (
+            'configure = ["git", "submodule", "update"]',
+            ["'git' in the command 'git' downloads, and builds download nothing"],
+        ),
+        ('configure = ["./configure", "--enable-protocols=http,git", "--with-fetch=src/curl"]', []),
+        ('compile = ["git-version.h", "libcurl", "curl/lib.a"]\ninstall = ["curl"]', []),  # targets of make
     ],
 )
 def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command: str, findings: list[str]) -> None:
@@ -137,5 +141,11 @@ def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command
     assert review_recipes(load_recipes([tmp_path]).values()) == [f"libfoo: {finding}" for finding in findings]
 
 
-def test_a_folder_that_leads_out_of_the_prefix_is_a_finding(tmp_path: Path) -> None:
-    assert review(tmp_path, "libdir", "../lib") == ["libfoo: libdir=../lib installs files outside of the prefix"]
+@pytest.mark.parametrize("folder", ["../lib", "/opt/lib", "lib/../../lib", "..", "{prefix}/../lib"])
+def test_a_folder_that_leads_out_of_the_prefix_is_a_finding(tmp_path: Path, folder: str) -> None:
+    assert review(tmp_path, "libdir", folder) == [f"libfoo: libdir={folder} installs files outside of the prefix"]
+
+
+@pytest.mark.parametrize("folder", ["lib", "share/../lib", "{prefix}/lib", "lib..d"])
+def test_a_folder_in_the_prefix_is_right(tmp_path: Path, folder: str) -> None:
+    assert review(tmp_path, "libdir", folder) == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from everywheel.config.recipe import Build, Feature, Override, Products, Recipe
+from everywheel.config.recipe import Build, BuildSystem, Feature, Override, Products, Recipe
 
 _WILDCARD = re.compile(r"[*?\[]")
 _FOREIGN_KINDS = (
@@ -44,6 +45,7 @@ _CUT_NAME = re.compile(r"_Z(?:T[VTISC]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_)?Z?N?K?\d*\*
 """A pattern of C++ that ends before the first name, such as `_ZN4*`: every namespace of four letters."""
 
 _DOWNLOADERS = frozenset({"bzr", "cargo", "curl", "git", "hg", "npm", "pip", "pip3", "rsync", "svn", "wget"})
+_COMMAND = re.compile(r"[^\s;&|()`$]+")  # the words of a command for a shell
 _URL = re.compile(r"(?:ftp|git|https?)://")
 _TEXT_OPTION = re.compile(r"origin|bug|home-?page|home_page|support|vendor", re.IGNORECASE)
 """Names of options whose address is a text in the library: `package-origin`, `with-bug-url`, `VENDOR_URL`."""
@@ -71,7 +73,7 @@ def _review(recipe: Recipe) -> Iterator[str]:
             yield f"'{pattern}' in `exports` matches symbols of every library"
     yield from _find_downloads(recipe)
     for name, value in _list_settings(recipe):
-        if _PREFIX_OPTION.fullmatch(name) and (value.startswith("/") or ".." in value.split("/")):
+        if _PREFIX_OPTION.fullmatch(name) and _leads_out(value):
             yield f"{name}={value} installs files outside of the prefix"
 
 
@@ -80,12 +82,20 @@ def _find_downloads(recipe: Recipe) -> Iterator[str]:
     for program in recipe.build.machine_programs:
         if program in _DOWNLOADERS:
             yield f"'{program}' in `machine-programs` downloads, and builds download nothing"
-    for argument in _list_arguments(recipe):
-        for program in sorted(_DOWNLOADERS.intersection(re.findall(r"[\w.-]+", argument))):
+    # A configure script has arguments of its own, and `compile` and `install` are targets of make.
+    commands = recipe.build.configure if recipe.build.system is BuildSystem.MAKE else ()
+    for argument in commands:
+        for program in sorted(_DOWNLOADERS.intersection(_COMMAND.findall(argument))):
             yield f"'{program}' in the command '{argument}' downloads, and builds download nothing"
     for name, value in _list_settings(recipe):
         if _URL.match(value) and not _TEXT_OPTION.search(name):
             yield f"{name}={value} is an address, and builds download nothing"
+
+
+def _leads_out(folder: str) -> bool:
+    """Return whether a folder of the prefix, with or without it, is outside of it."""
+    path = posixpath.normpath(re.sub(r"^\{(?:prefix|stage)\}/*", "", folder))
+    return path.startswith(("/", "../")) or path == ".."
 
 
 def _list_settings(recipe: Recipe) -> Iterator[tuple[str, str]]:
