@@ -173,6 +173,9 @@ def test_a_recipe_that_replaces_a_built_in_one_is_reported(tmp_path: Path) -> No
             "1.0",
             "https://example.org/11.0/foo2-1.0.1/foo-{version}.tgz",
         ),
+        ("https://example.org/foo2-2.tar.bz2", "2", "https://example.org/foo2-{version}.tar.bz2"),
+        ("https://example.org/2geom/v2/2.tbz2", "2", "https://example.org/2geom/v{version}/{version}.tbz2"),
+        ("https://example.org/foo1.2.tar.gz", "1.2", "https://example.org/foo{version}.tar.gz"),
     ],
 )
 def test_the_version_of_an_address_is_replaced_where_it_is_a_version(url: str, version: str, address: str) -> None:

@@ -168,10 +168,15 @@ def pin_address(url: str, version: str, sha256: str, size: int) -> list[str]:
 
 
 def _replace_version(text: str, version: str) -> str:
-    """Return an address, or the name of a file, with `{version}` for its version: not in the host, nor in another number."""
+    """Return an address, or the name of a file, with `{version}` for its version.
+
+    It is not replaced in the host, nor in another number, and a version of one number not in a word, such as `bz2` or `foo2`.
+    """
     host = re.match(r"https?://[^/]*", text)
     end = host.end() if host else 0
-    return text[:end] + re.sub(rf"(?<!\d)(?<!\d\.){re.escape(version)}(?!\.?\d)", "{version}", text[end:])
+    before, after = (r"(?:(?<![A-Za-z])|(?<=[^A-Za-z0-9][vV]))", "(?![A-Za-z])") if version.isdecimal() else ("", "")
+    pattern = rf"(?<!\d)(?<!\d\.){before}{re.escape(version)}{after}(?!\.?\d)"
+    return text[:end] + re.sub(pattern, "{version}", text[end:])
 
 
 def pin_package(package: SourcePackage) -> list[str]:
