@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from everywheel.errors import BuildError
 from everywheel.libraries.library_facts import Library
 from everywheel.platforms.target import parse_target
 from everywheel.sdk.archive_symbols import check_archives
+from everywheel.sdk.cmake_packages import write_packages
 from everywheel.sdk.contents import Entry, SdkFacts, SdkFile, arrange
 from everywheel.sdk.documents import SBOM
 from everywheel.sdk.packages import make_npm_package, make_wheel
@@ -100,3 +103,40 @@ def test_a_module_requires_shared_libraries_of_its_own_recipe_only() -> None:
     assert (i18n["Requires"], i18n["Requires.private"]) == ("uc = 76.1", "zlib, extra")
     assert "Requires" not in read("lib/pkgconfig/uc.pc")
     assert read("lib/static/pkgconfig/i18n.pc")["Requires"] == "uc = 76.1, zlib, extra"
+
+
+def write_package(entries: dict[str, Entry], *modules: str) -> str:
+    """Return the CMake package of a library with these modules."""
+    facts = replace(make_facts("", "manylinux2014_x86_64"), modules={"libfoo": modules})
+    package = write_packages(entries, facts)["lib/cmake/libfoo/libfoo-config.cmake"]
+    assert isinstance(package, SdkFile)
+    return package.data.decode()
+
+
+def test_a_cmake_package_links_what_a_shared_library_requires_and_not_what_it_contains() -> None:
+    texts = {
+        "foo": "Requires: core >= 1.0\nRequires.private: zlib\nCflags: -DFOO\nLibs: -lfoo",
+        "core": "Requires.private: zlib\nLibs: -lcore",
+        "zlib": "Cflags: -DZ\nLibs: -lz",
+    }
+    entries: dict[str, Entry] = {
+        f"lib/pkgconfig/{name}.pc": SdkFile(data=text.encode()) for name, text in texts.items()
+    }
+    entries |= {f"lib/lib{name}.so": SdkFile(data=b"") for name in texts}
+
+    shared = write_package(entries, "foo").partition("add_library(libfoo::foo ")[2]
+
+    assert 'INTERFACE_LINK_LIBRARIES "${_sdk}/lib/libfoo.so;${_sdk}/lib/libcore.so")\n' in shared
+    assert 'INTERFACE_COMPILE_OPTIONS "-DFOO;-DZ"\n' in shared
+
+
+def test_a_cmake_package_has_the_values_of_all_variables_of_a_flag() -> None:
+    text = (
+        "prefix=${pcfiledir}/../..\nincludedir=${prefix}/include\nabi=2\n"
+        "Cflags: -I${includedir}/foo-${abi}\nLibs: -L${prefix}/lib -lfoo${abi}\n"
+    )
+
+    package = write_package({"lib/pkgconfig/foo.pc": SdkFile(data=text.encode())}, "foo")
+
+    assert 'INTERFACE_INCLUDE_DIRECTORIES "${_sdk}/include/foo-2"\n' in package
+    assert 'INTERFACE_LINK_LIBRARIES "-lfoo2")\n' in package

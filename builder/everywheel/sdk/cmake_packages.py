@@ -103,9 +103,7 @@ def _expand(text: str, key: str) -> Iterator[str]:
     """Yield the flags of a field with the SDK's folder as `${_sdk}`, without search paths of the linker."""
     variables = read_variables(text) | {"prefix": "${_sdk}"}
     for flag in read_fields(text).get(key, "").split():
-        while match := re.search(r"\$\{([\w.]+)\}", flag):
-            if match[1] == "_sdk":
-                break
+        while match := re.search(r"\$\{(?!_sdk\})([\w.]+)\}", flag):
             flag = flag.replace(match[0], variables[match[1]])
         if not flag.startswith("-L"):
             yield flag
