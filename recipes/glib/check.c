@@ -7,21 +7,27 @@ static int can_match(void) {
     return g_regex_match_simple("^\\p{Lu}+$", "\xce\xa9", 0, 0);
 }
 
-static void count(GObject *object, GParamSpec *parameter, int *calls) {
-    (void)object;
-    (void)parameter;
-    *calls += 1;
+static int add(int first, int second, void *third) {
+    return first + second + *(int *)third;
 }
 
-/* The signal `notify` reaches a function, through libffi. */
-static int has_signals(void) {
-    GSimpleAction *action = g_simple_action_new("open", NULL);
-    int calls = 0;
+/* Without a marshaller of its own, a closure calls its function through libffi. */
+static int has_closures(void) {
+    int third = 4;
+    GClosure *closure = g_cclosure_new(G_CALLBACK(add), &third, NULL);
+    GValue sum = G_VALUE_INIT, values[2] = {G_VALUE_INIT, G_VALUE_INIT};
 
-    g_signal_connect(action, "notify::enabled", G_CALLBACK(count), &calls);
-    g_simple_action_set_enabled(action, FALSE);
-    g_object_unref(action);
-    return calls == 1;
+    g_closure_ref(closure);
+    g_closure_sink(closure);
+    g_closure_set_marshal(closure, g_cclosure_marshal_generic);
+    g_value_init(&sum, G_TYPE_INT);
+    for (int i = 0; i < 2; i++) {
+        g_value_init(&values[i], G_TYPE_INT);
+        g_value_set_int(&values[i], i + 1);
+    }
+    g_closure_invoke(closure, &sum, 2, values, NULL);
+    g_closure_unref(closure);
+    return g_value_get_int(&sum) == 7;
 }
 
 static int has_streams(void) {
@@ -39,8 +45,8 @@ static int has_streams(void) {
 static int has_feature(const char *name) {
     if (strcmp(name, "regex") == 0)
         return can_match();
-    if (strcmp(name, "signals") == 0)
-        return has_signals();
+    if (strcmp(name, "closures") == 0)
+        return has_closures();
     if (strcmp(name, "streams") == 0)
         return has_streams();
     return 0;

@@ -18,10 +18,16 @@ static int can_compress(void) {
 }
 
 static int can_threads(void) {
+    uint8_t packed[512];
     lzma_stream stream = LZMA_STREAM_INIT;
     lzma_mt options = {.threads = 2, .preset = 1, .check = LZMA_CHECK_CRC64};
     int is_right = lzma_stream_encoder_mt(&stream, &options) == LZMA_OK;
 
+    stream.next_in = text;
+    stream.avail_in = sizeof(text);
+    stream.next_out = packed;
+    stream.avail_out = sizeof(packed);
+    is_right = is_right && lzma_code(&stream, LZMA_FINISH) == LZMA_STREAM_END && stream.total_in == sizeof(text);
     lzma_end(&stream);
     return is_right;
 }

@@ -22,7 +22,11 @@ from fixture_project import FixtureProject
 ROOT = Path(__file__).parents[2]
 TARGET = "musllinux_1_2_aarch64"
 CMAKE = "cmake_minimum_required(VERSION 3.20)\nproject(small NONE)\n"
-NO_DOWNLOAD = "write a recipe of it and name it in `requires`, or switch its use off with an option"
+NO_DOWNLOAD = (
+    "write a recipe of it and name it in `requires`, or switch its use off with an option; "
+    "for an archive inside of the source, "
+    '`options = { FETCHCONTENT_FULLY_DISCONNECTED = "OFF" }`'
+)
 INSTALL = "install:\n\tmkdir -p $(DESTDIR)/everywheel/include\n\techo >$(DESTDIR)/everywheel/include/small.h\n"
 CONFIGURE = '#!/bin/sh\nsed \'s|@CC@|\'"$CC"\'|\' "$(dirname "$0")/Makefile.in" >Makefile\n'
 

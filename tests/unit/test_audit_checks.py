@@ -558,6 +558,13 @@ def test_a_missing_license_text_is_found() -> None:
     ]
 
 
+def test_an_sbom_that_lists_only_data_assigns_no_libraries() -> None:
+    sbom = replace(SBOM, components=tuple(replace(component, files=("demo/words.txt",)) for component in (FOO, TINY)))
+    contents = make_content({**ELVES, "demo.libs/libown.so": ELF}, sbom=sbom, files={"demo/words.txt": b""})
+
+    assert list(check_licenses(contents)) == []
+
+
 def test_a_library_that_no_sbom_lists_is_found() -> None:
     contents = make_content({**ELVES, "demo.libs/libbar-12345678.so.3": ELF})
 

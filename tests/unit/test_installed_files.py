@@ -10,7 +10,7 @@ from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.recipe_resolver import resolve_recipe
 from everywheel.errors import BuildError
 from everywheel.libraries.installed_files import check_installed
-from everywheel.libraries.make_failures import explain_make_failure
+from everywheel.libraries.make_failures import explain_cmake_failure, explain_make_failure
 from everywheel.platforms.target import parse_target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -54,3 +54,32 @@ def test_a_directory_of_a_similar_name_is_not_the_prefix() -> None:
     explain_make_failure(error, "foo 1.0")
 
     assert error.fact == "foo 1.0"
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (
+            "FETCHCONTENT_FULLY_DISCONNECTED is set to true, which requires the source directory for dependency\n"
+            "a-very-long-name-of-a-dependency to already be populated.",
+            "a-very-long-name-of-a-dependency",
+        ),
+        ("fatal: transport 'https' not allowed", "a file"),
+        ('status_code: 7\n      status_string: "Could not connect to server"', "a file"),
+    ],
+)
+def test_downloads_of_cmake_files_are_named(line: str, what: str) -> None:
+    error = BuildError("foo 1.0: configure failed (exit 1)", excerpt=tuple(line.splitlines()))
+
+    explain_cmake_failure(error, "foo 1.0")
+
+    assert error.fact == f"foo 1.0: the CMake files download {what}, and builds download nothing"
+
+
+def test_a_text_in_a_source_file_is_no_download() -> None:
+    line = "net.c:3:12: error: no member 'x' in: return \"Could not connect to server\";"
+    error = BuildError("foo 1.0: compile failed (exit 1)", excerpt=(line,))
+
+    explain_cmake_failure(error, "foo 1.0")
+
+    assert error.fact == "foo 1.0: compile failed (exit 1)"

@@ -295,6 +295,14 @@ def test_the_file_of_a_shared_library_requires_other_shared_libraries_of_its_rec
     assert relocate_pkgconfig(own, {"bar", "foo-core"}, shared=True) == own
 
 
+def test_comments_and_continued_lines_are_no_requirements() -> None:
+    text = PC.replace("Requires: glib-2.0 >= 2.52", "Requires: bar \\\n  glib-2.0 >= 2.52 # for its types")
+
+    own = relocate_pkgconfig(text, {"bar"}, shared=True)
+
+    assert own.splitlines()[5:] == ["Requires: bar", "Requires.private: glib-2.0 >= 2.52, zlib"]
+
+
 @pytest.mark.parametrize("linkage", [Linkage.SHARED, Linkage.STATIC])
 def test_a_prefix_has_the_list_of_its_files_and_pkgconfig_files_know_each_other(
     tmp_path: Path, linkage: Linkage
@@ -313,7 +321,7 @@ def test_a_prefix_has_the_list_of_its_files_and_pkgconfig_files_know_each_other(
     normalize_prefix(prefix, recipe, tmp_path / "source")
 
     installed = ["lib/pkgconfig/foo.pc", "share/foo/a b.txt", "share/pkgconfig/bar.pc"]
-    assert (prefix / "share" / "everywheel" / "zlib.files").read_text().splitlines() == installed
+    assert (prefix / "share" / "everywheel" / "zlib.files").read_text().split("\0") == [*installed, ""]
     assert find_installers(prefix, ["share/foo/a b.txt", "share/foo/other.txt"]) == {"zlib": ("share/foo/a b.txt",)}
     requires = "Requires: bar\nRequires.private: glib-2.0" if linkage is Linkage.SHARED else "Requires: bar, glib-2.0"
     assert (prefix / "lib" / "pkgconfig" / "foo.pc").read_text() == f"Name: foo\n{requires}\n"

@@ -360,7 +360,7 @@ def test_a_data_file_belongs_to_the_libraries_that_install_it(tmp_path: Path) ->
     for name in ("share/both", "share/only"):
         (tmp_path / name).write_text(name)
     write_file_list("other", tmp_path)
-    (tmp_path / "share" / "everywheel" / "words.files").open("a").write("share/both\n")
+    (tmp_path / "share" / "everywheel" / "words.files").open("a").write("share/both\0")
     (tmp_path / "share" / "link").symlink_to("words")
     (tmp_path / "share" / "written-later").write_text("by no library")
     data = {

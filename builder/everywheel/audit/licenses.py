@@ -63,7 +63,7 @@ def _check_listed(contents: WheelContents) -> Iterator[Finding]:
     """
     sbom = contents.sbom
     libraries = tuple(file for file in contents.libraries if not contents.is_opened(file))
-    assigned = any(component.files for component in sbom.components)
+    assigned = any(file in libraries for component in sbom.components for file in component.files)
     unknown = [file for file in libraries if sbom.owner(file) is None] if assigned or not sbom.components else []
     for file in unknown:
         message = "no SBOM in the wheel identifies this library, so its license cannot be checked"

@@ -6,6 +6,7 @@ A repair reads them to describe the libraries that become part of a wheel.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -61,11 +62,11 @@ def write_library(library: Library, prefix: Path) -> None:
 
 
 def write_file_list(name: str, prefix: Path) -> None:
-    """Write the paths of all files that a library installs to `share/everywheel/<name>.files`, one on each line."""
+    """Write the paths of all files that a library installs to `share/everywheel/<name>.files`, each ended by a NUL."""
     files = sorted(path.relative_to(prefix).as_posix() for path in prefix.rglob("*") if path.is_file())
     path = prefix / "share" / "everywheel" / f"{name}.files"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{file}\n" for file in files), encoding="utf-8", errors="surrogateescape", newline="\n")
+    path.write_bytes(b"".join(os.fsencode(f"{file}\0") for file in files))
 
 
 def find_installers(prefix: Path, files: Collection[str]) -> Mapping[str, tuple[str, ...]]:
@@ -74,7 +75,7 @@ def find_installers(prefix: Path, files: Collection[str]) -> Mapping[str, tuple[
     Raises BuildError when a list of installed files cannot be read.
     """
     lists = [path for path in list_prefix_files(prefix, "share/everywheel") if path.suffix == ".files"]
-    installed = {path.stem: {*read_prefix_file(path).decode("utf-8", errors="replace").split("\n")} for path in lists}
+    installed = {path.stem: {*os.fsdecode(read_prefix_file(path)).split("\0")} for path in lists}
     return {name: tuple(own) for name, paths in installed.items() if (own := sorted(paths & {*files}))}
 
 

@@ -28,8 +28,10 @@ _PREFIX_WRITTEN = re.compile(
     rf"{re.escape(PREFIX)}(?=[/'\" :]|$).*: (?:Permission denied|Read-only file system)", re.MULTILINE
 )
 _DOWNLOADS = re.compile(
-    r"FETCHCONTENT_FULLY_DISCONNECTED is set to true, which requires the source\s+directory for dependency (?P<name>[\w.+-]+)"
-    r"|Could(?:n't| not) connect to server"
+    r"FETCHCONTENT_FULLY_DISCONNECTED\s+is\s+set\s+to\s+true,\s+which\s+requires\s+the\s+source\s+directory\s+for\s+"
+    r"dependency\s+(?P<name>[\w.+-]+)|^fatal: transport '\w+' not allowed"
+    r"|(?:status_code: 7|DOWNLOAD|CMake Error)[^|]{0,400}?Could(?:n't| not) connect to server",
+    re.MULTILINE,
 )
 _NO_INSTALL = re.compile(r"unknown target 'install'")
 _CHECK = re.compile(r"^checking (?P<check>.+?)\.\.\.", re.MULTILINE)
@@ -67,7 +69,10 @@ def explain_cmake_failure(error: BuildError, label: str) -> None:
     output = "\n".join(error.excerpt)
     if match := _DOWNLOADS.search(output):
         error.fact = f"{label}: the CMake files download {match['name'] or 'a file'}, and builds download nothing"
-        error.hint = "write a recipe of it and name it in `requires`, or switch its use off with an option"
+        error.hint = (
+            "write a recipe of it and name it in `requires`, or switch its use off with an option; for an archive inside of "
+            'the source, `options = { FETCHCONTENT_FULLY_DISCONNECTED = "OFF" }`'
+        )
     elif _NO_INSTALL.search(output):
         error.fact = f"{label}: the CMake files install nothing"
         error.hint = (

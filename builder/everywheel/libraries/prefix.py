@@ -125,6 +125,7 @@ def relocate_pkgconfig(text: str, own: Collection[str] = (), *, shared: bool) ->
     same recipe: they are other shared libraries, whose functions programs call as well. Private compiler flags are those for
     an archive, such as a definition without which the headers declare the functions of a DLL.
     """
+    text = re.sub(r"\\\r?\n", " ", text)  # a backslash continues a line
     text = re.sub(r"^prefix\s*=.*$", "prefix=${pcfiledir}/../..", text, flags=re.M)
     text = _PREFIX.sub("${prefix}", text)
     if "${prefix}" in text and not re.search(r"^prefix\s*=", text, re.M):
@@ -144,7 +145,11 @@ def relocate_pkgconfig(text: str, own: Collection[str] = (), *, shared: bool) ->
 
 
 def split_requirements(value: str) -> list[str]:
-    """Return the requirements in a field of a .pc file: `glib-2.0 >= 2.52`, `zlib`; commas and blanks separate them."""
+    """Return the requirements in a field of a .pc file: `glib-2.0 >= 2.52`, `zlib`; commas and blanks separate them.
+
+    A comment after them is left out.
+    """
+    value = value.partition("#")[0]
     return [" ".join(filter(None, match.groups())) for match in _REQUIREMENT.finditer(value)]
 
 
@@ -176,7 +181,7 @@ def describe_library(recipe: ResolvedRecipe, source: Path) -> Library:
             if len(folders := _list_folders(source)) > 1:
                 raise BuildError(
                     f"{recipe.label}: the archive holds {len(folders)} folders, not one with the source",
-                    details={"folders": ", ".join(folders[:_SHOWN]), "not there": name},
+                    details={"folders": ", ".join(folders[:_SHOWN]), "missing": name},
                     hint="name the folder of the library in `subdir` of [build] and in `files` of `license`",
                 ) from None
             raise BuildError(

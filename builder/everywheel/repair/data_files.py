@@ -36,6 +36,8 @@ def add_data_files(wheel: Wheel, request: RepairRequest) -> Wheel:
 
 def find_data_owners(wheel: Wheel, request: RepairRequest) -> Mapping[str, tuple[str, ...]]:
     """Return the paths of data files in the wheel by the name of the library that each is from."""
+    if not request.data:
+        return {}
     prefix = os.path.realpath(request.prefix)
     origins = {
         path: Path(os.path.relpath(os.path.realpath(file.path), prefix)).as_posix()

@@ -244,7 +244,8 @@ for arg do
   case $arg in
     -V | --version) echo 'GNU windres, as far as zig rc has its options'; exit ;;
     '/?') exit 1 ;;
-    --use-temp-file | --target=* | --input-format=* | --output-format=* | -M*) ;;
+    --use-temp-file | --target=* | --input-format=* | --output-format=* | -M* | -v) ;;
+    -O?* | -J?* | -F?*) ;;
     -O | -J | -F | --target | --input-format | --output-format) option=ignored ;;
     -c | --codepage) option=/c ;;
     -D | --define) option=/d ;;
