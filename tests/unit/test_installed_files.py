@@ -76,7 +76,7 @@ def test_downloads_of_cmake_files_are_named(line: str, what: str) -> None:
     assert error.fact == f"foo 1.0: the CMake files download {what}, and builds download nothing"
 
 
-def test_a_text_in_a_source_file_is_no_download() -> None:
+def test_a_text_in_a_source_file_is_not_taken_for_a_download() -> None:
     line = "net.c:3:12: error: no member 'x' in: return \"Could not connect to server\";"
     error = BuildError("foo 1.0: compile failed (exit 1)", excerpt=(line,))
 

@@ -295,7 +295,7 @@ def test_the_file_of_a_shared_library_requires_other_shared_libraries_of_its_rec
     assert relocate_pkgconfig(own, {"bar", "foo-core"}, shared=True) == own
 
 
-def test_comments_and_continued_lines_are_no_requirements() -> None:
+def test_a_comment_after_requirements_is_left_out_and_a_continued_line_is_joined() -> None:
     text = PC.replace("Requires: glib-2.0 >= 2.52", "Requires: bar \\\n  glib-2.0 >= 2.52 # for its types")
 
     own = relocate_pkgconfig(text, {"bar"}, shared=True)
