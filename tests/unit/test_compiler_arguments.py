@@ -40,8 +40,8 @@ class Wrapper:
         """Return the arguments that the compiler receives."""
         return self.run(*arguments).stdout.splitlines()
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*self.shell, str(self.toolchain.program("cc")), *arguments]
+    def run(self, *arguments: str, program: str = "cc") -> subprocess.CompletedProcess[str]:
+        command = [*self.shell, str(self.toolchain.program(program)), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @property
@@ -186,6 +186,24 @@ def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper
 def test_flags_with_an_equivalent_are_translated(wrapper: Wrapper, argument: str, expected: list[str]) -> None:
     assert wrapper.call(argument, "a.o") == [*expected, "a.o"]
     assert wrapper.notes == []
+
+
+def test_flags_for_one_architecture_are_translated_or_dropped(wrapper: Wrapper) -> None:
+    chosen = ["-Xarch_x86_64", "-march=x86-64-v2", "-Xarch_x86_64", "-L/usr/lib", "-Xarch_host", "-O2"]
+    others = ["-Xarch_arm64", "-march=armv8-a+crypto", "-Xarch_arm64", "-O3"]
+
+    assert wrapper.call(*others, *chosen, "-c", "a.c") == ["-march=x86_64_v2", "-O2", "-c", "a.c"]
+    assert wrapper.notes == ["dropped -L/usr/lib (for a.c)"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [("csrDT", "csrD"), ("Tcrs", "crs"), ("-qcT", "-qc"), ("crs", "crs"), ("@/T/a.rsp", "@/T/a.rsp")],
+)
+def test_archives_hold_their_objects(wrapper: Wrapper, operation: str, expected: str) -> None:
+    result = wrapper.run(operation, "libT.a", "a b.o", program="ar")
+
+    assert result.stdout.splitlines() == [expected, "libT.a", "a b.o"]
 
 
 def test_flags_of_the_linker_are_translated_one_by_one(wrapper: Wrapper) -> None:

@@ -76,6 +76,9 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
         "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
+        "architecture": " | ".join(
+            f"-Xarch_{name}" for name in ("host", toolchain.target.arch.name, toolchain.target.arch_tag)
+        ),
         "lto": _GCC_LTO if toolchain.target.os == "linux" else _LTO,
         "notes": shlex.quote(str(_find_notes(toolchain))),
     }

@@ -172,6 +172,13 @@ for arg do
 done
 for arg do
   shift
+  case $option in
+    @architecture@) option= ;;
+    -Xarch_*)
+      option=
+      continue
+      ;;
+  esac
   if [ "$option" ]; then
     case $option in
       -Xlinker)
@@ -207,7 +214,8 @@ for arg do
     -O0) unoptimized=yes ;;
     -O*) unoptimized= ;;
     -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | *.o | *.c | -c) ;;
-    -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker | -framework | -weak_framework)
+    # zig passes the argument after -Xarch_… to clang without translating it.
+    -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker | -framework | -weak_framework | -Xarch_*)
       option=$arg
       continue
       ;;

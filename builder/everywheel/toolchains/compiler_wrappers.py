@@ -62,6 +62,18 @@ _PRINT_VARIABLE = """for arg do
   exit
 done
 """
+# A thin archive names its objects instead of holding them. Meson writes them for libraries that it does not install, and what
+# reads or changes the objects of a link requires them in the archive.
+_NO_THIN_ARCHIVE = """case $1 in
+  @* | --*) ;;
+  *T*)
+    operation=$1
+    shift
+    set -- "${operation%%T*}${operation#*T}" "$@"
+    ;;
+esac
+"""
+_PACKAGES = Path(__file__).parents[2]
 # The object of another link at the same time is kept.
 _RENAME_UNLESS_IT_EXISTS = "import os, sys; old, new = sys.argv[1:]; os.path.exists(new) or os.rename(old, new)"
 
@@ -124,7 +136,7 @@ def _render_compilers(
         # The level replaces that of a link: zig would compile its run-time library once more for a check with -O0.
         "build-cc": f"{_exec(compilers.build_c)} -O2",
         "build-c++": f"{_exec(compilers.build_cxx)} -O2",
-        "ar": _exec(compilers.ar),
+        "ar": f"{_NO_THIN_ARCHIVE}{_exec(compilers.ar)}",
         "ranlib": _exec(compilers.ranlib),
     }
 
@@ -171,6 +183,8 @@ def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions,
     if toolchain.target.os == "windows" and options.exports_of_modules:
         # DLLs have no soname: the modules are the files that Python loads.
         return _render_hiding(tools, options, 'case " $* " in *".pyd "*) ;; *) false ;; esac')
+    if toolchain.target.os == "windows" and options.exports:
+        return _render_definition(toolchain, tools, options.exports)
     if options.exports_of_modules and limit_exports:
         return f"""if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
 """
@@ -199,6 +213,17 @@ def _render_hiding(tools: Tools, options: ToolchainOptions, condition: str) -> s
     program = Path(__file__).with_name("hide_symbols.py")
     command = shlex.join(map(str, [tools.python, "-I", "-S", program, *options.exports, "--"]))
     return f'if {condition}; then {command} "$@" || exit; fi\n'
+
+
+def _render_definition(toolchain: Toolchain, tools: Tools, exports: Sequence[str]) -> str:
+    """Return the part of a wrapper that defines the exports of DLLs whose objects do not mark them."""
+    program = [tools.python, "-B", "-P", "-s", "-S", "-m", "everywheel.toolchains.define_exports"]
+    return f"""if [ "$shared" ]; then
+  definition={shlex.quote(str(toolchain.directory / "exports"))}.$$.def
+  PYTHONPATH={shlex.quote(str(_PACKAGES))} {shlex.join(map(str, program))} "$definition" {shlex.join(exports)} -- "$@" || exit
+  if [ -f "$definition" ]; then set -- "$@" "$definition"; fi
+fi
+"""
 
 
 def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:

@@ -49,6 +49,11 @@ def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
     return bytes(changed)
 
 
+def has_export(data: bytes) -> bool:
+    """Return whether an object for Windows, or one in an archive, marks a symbol as exported."""
+    return any(_EXPORT.search(data, *bounds) for start in _objects(data) for bounds in _directives(data, start))
+
+
 def _is_object(data: bytes, start: int) -> bool:
     """Return whether an object for macOS or Windows begins at an offset."""
     return data.startswith(_OBJECT, start) or _sections(data, start) is not None
@@ -108,13 +113,21 @@ def _defined_symbols(data: bytes, start: int) -> Iterator[tuple[int, str]]:
         offset += size
 
 
-def _linked_files(args: Sequence[str]) -> Iterator[Path]:
-    """Yield the objects and archives among the arguments of a link, including response files and `-l` options."""
-    folders = [arg[2:] for arg in args if arg.startswith("-L")]
+def split_arguments(args: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments of a link, with those in response files instead of the name of the file."""
     for arg in args:
         if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
-            yield from _linked_files([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
-        elif arg.startswith("-l"):
+            yield from split_arguments([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
+        else:
+            yield arg
+
+
+def _linked_files(args: Sequence[str]) -> Iterator[Path]:
+    """Yield the objects and archives among the arguments of a link, including response files and `-l` options."""
+    expanded = list(split_arguments(args))
+    folders = [arg[2:] for arg in expanded if arg.startswith("-L")]
+    for arg in expanded:
+        if arg.startswith("-l"):
             archives = [Path(folder, f"lib{arg[2:]}.a") for folder in folders]
             yield from [path for path in archives if path.is_file()][:1]
         elif arg.endswith((".o", ".obj", ".a")):
