@@ -143,7 +143,10 @@ def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
         (RECORD.replace('["libfoo"]', "null"), "'files' is not a list of strings"),
         (RECORD.replace('"files"', '"file"'), "unknown key 'file'"),
         (RECORD.replace('"foo"', '"bar"'), "'name' is 'bar'"),
-        (RECORD.replace('"foo"', '".."'), "'name' is not a name of letters, digits and `.`, `_`, `+`, `-`"),
+        (
+            RECORD.replace('"foo"', '".."'),
+            "'name' is not a name of letters, digits and `.`, `_`, `+`, `-` that a folder can have on every system",
+        ),
         (
             RECORD.replace('"1.2"', '"1\\n2"'),
             "'version' is not a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`",

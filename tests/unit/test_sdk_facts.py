@@ -140,3 +140,17 @@ def test_a_cmake_package_has_the_values_of_all_variables_of_a_flag() -> None:
 
     assert 'INTERFACE_INCLUDE_DIRECTORIES "${_sdk}/include/foo-2"\n' in package
     assert 'INTERFACE_LINK_LIBRARIES "-lfoo2")\n' in package
+
+
+def test_variables_of_a_module_are_expanded_and_undefined_ones_are_empty() -> None:
+    text = (
+        "prefix=/usr\nlib.dir=${prefix}/lib\nloop=${other}x\nother=${loop}y\n"
+        "Cflags: -I${prefix}/include/foo -DA=${nothing}1 ${nothing} -DB=${loop}\nLibs: -L${lib.dir} ${lib.dir}/x.o -lfoo"
+    )
+    entries: dict[str, Entry] = {"lib/pkgconfig/foo.pc": SdkFile(data=text.encode())}
+
+    package = write_package(entries, "foo").partition("add_library(libfoo::foo ")[2]
+
+    assert 'INTERFACE_INCLUDE_DIRECTORIES "${_sdk}/include/foo"\n' in package
+    assert 'INTERFACE_COMPILE_OPTIONS "-DA=1;-DB=yx"\n' in package
+    assert 'INTERFACE_LINK_LIBRARIES "${_sdk}/lib/x.o;-lfoo")\n' in package

@@ -43,10 +43,12 @@ def _match(pattern: str) -> Callable[[str], object]:
 
 
 _PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}"
+# https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_NO_DEVICE = r"(?!(?i:con|prn|aux|nul|com\d|lpt\d)(\.|$))"
 
 RECIPE_NAME = TextRule(
-    accepts=_match(_PLAIN_NAME),
-    description="a name of letters, digits and `.`, `_`, `+`, `-`",
+    accepts=_match(f"{_NO_DEVICE}{_PLAIN_NAME}(?<!\\.)"),
+    description="a name of letters, digits and `.`, `_`, `+`, `-` that a folder can have on every system",
     hint='such as `name = "libpng"`',
 )
 VERSION = TextRule(

@@ -103,10 +103,19 @@ def _expand(text: str, key: str) -> Iterator[str]:
     """Yield the flags of a field with the SDK's folder as `${_sdk}`, without search paths of the linker."""
     variables = read_variables(text) | {"prefix": "${_sdk}"}
     for flag in read_fields(text).get(key, "").split():
-        while match := re.search(r"\$\{(?!_sdk\})([\w.]+)\}", flag):
-            flag = flag.replace(match[0], variables[match[1]])
-        if not flag.startswith("-L"):
-            yield flag
+        expanded = _substitute(flag, variables)
+        if expanded and not expanded.startswith("-L"):
+            yield expanded
+
+
+def _substitute(flag: str, variables: Mapping[str, str]) -> str:
+    """Return a flag with the values of its variables; one that is not defined, or only by itself, is empty as in pkgconf."""
+
+    def replace(match: re.Match[str]) -> str:
+        others = {name: value for name, value in variables.items() if name != match[1]}
+        return _substitute(variables.get(match[1], ""), others)
+
+    return re.sub(r"\$\{(?!_sdk\})([\w.]+)\}", replace, flag)
 
 
 def _join(items: Sequence[str] | Iterator[str]) -> str:
