@@ -75,9 +75,10 @@ def main() -> int:
         current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities.get(recipe.name))
         failed = failed or any(target.error for target in result.targets.values())
         if args.write:
-            results = read_results()  # another run may have written meanwhile
-            results[recipe.name] = merge_results(results.get(recipe.name), current[recipe.name])
-            write_results(results, list(recipes.values()))
+            with store.lock("collection-page"):  # another run may write, too
+                results = read_results()
+                results[recipe.name] = merge_results(results.get(recipe.name), current[recipe.name])
+                write_results(results, list(recipes.values()))
     print(render_table(current, chosen))
     return 1 if failed else 0
 

@@ -177,6 +177,24 @@ def test_the_sbom_names_the_data_files_of_a_library() -> None:
     ]
 
 
+def test_the_sbom_has_a_hash_of_each_of_several_files() -> None:
+    wheel = make_wheel(METADATA, **{"demo/b": b"two", "demo/a": b"one"})
+
+    sbom = sbom_of(add_licenses_and_sbom(wheel, (TINY,), REPAIR, {"tiny": ["demo/a", "demo/b"]}))
+
+    (tiny,) = sbom["components"]
+    assert "hashes" not in tiny
+    assert tiny["components"] == [
+        {
+            "bom-ref": f"pkg:generic/tiny@0.3#demo/{name}",
+            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(data).hexdigest()}],
+            "name": f"demo/{name}",
+            "type": "file",
+        }
+        for name, data in (("a", b"one"), ("b", b"two"))
+    ]
+
+
 def test_the_sbom_describes_each_library_and_its_requirements() -> None:
     sbom = sbom_of(add_licenses_and_sbom(make_wheel(), (FOO, TINY), REPAIR))
 

@@ -60,8 +60,12 @@ def make_sbom(
 
 
 def describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
-    """Return the component for a library whose files have the given hashes by path."""
+    """Return the component for a library whose files have the given hashes by path.
+
+    A component has the hash of one file, so that each of several files is a component in it.
+    """
     files = sorted(hashes)
+    ref = f"pkg:generic/{library.name}@{library.version}"
     properties = [Property(name=LINKAGE, value=library.linkage)]
     properties += [Property(name=FILE, value=file) for file in files]
     properties += [Property(name=PATCH, value=patch) for patch in library.patches]
@@ -73,14 +77,25 @@ def describe_library(library: Library, hashes: Mapping[str, str]) -> Component:
         type=ComponentType.LIBRARY,
         name=library.name,
         version=library.version,
-        bom_ref=f"pkg:generic/{library.name}@{library.version}",
+        bom_ref=ref,
         purl=purl,
         cpe=f"cpe:2.3:a:{library.cpe}:{library.version}:*:*:*:*:*:*:*" if library.cpe else None,
         pedigree=_describe_pedigree(library),
         licenses=[LicenseExpression(value=library.license)],
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=hashes[files[0]])] if len(files) == 1 else [],
+        hashes=[_describe_hash(hashes[files[0]])] if len(files) == 1 else [],
+        components=[_describe_file(ref, file, hashes[file]) for file in files] if len(files) > 1 else [],
         properties=[*properties, *(_exports(library.exports) if library.exports is not None else [])],
     )
+
+
+def _describe_file(library: str, file: str, sha256: str) -> Component:
+    return Component(
+        type=ComponentType.FILE, name=file, bom_ref=f"{library}#{quote(file)}", hashes=[_describe_hash(sha256)]
+    )
+
+
+def _describe_hash(sha256: str) -> HashType:
+    return HashType(alg=HashAlgorithm.SHA_256, content=sha256)
 
 
 def _describe_pedigree(library: Library) -> Pedigree | None:
