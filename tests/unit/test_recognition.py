@@ -192,6 +192,8 @@ def test_meson_project(tmp_path: Path) -> None:
         ("find_package(nothing REQUIRED)\n", "", False),
         ("find_package(nothing)\nfind_package(nothing REQUIRED)\n", "", False),
         ("pkg_check_modules(NOTHING IMPORTED_TARGET nothing)\n", "", True),
+        ('pkg_check_modules(NOTHING REQUIRED "nothing >= ${OLDEST}")\n', "", False),
+        ("pkg_check_modules(NOTHING REQUIRED nothing>=2.9 nothing = 3 zlib<2)\n", "", False),
         ("target_link_libraries(_spam PRIVATE -lnothing)\n", "", False),
         ("", "d = dependency('nothing', required: false)\n", True),
         ("", "d = dependency('nothing', fallback: ['nothing', 'dep'])\n", True),

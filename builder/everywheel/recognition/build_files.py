@@ -25,7 +25,7 @@ _CMAKE_WORDS = frozenset(
     ("REQUIRED", "QUIET", "IMPORTED_TARGET", "GLOBAL", "NO_CMAKE_PATH", "NO_CMAKE_ENVIRONMENT_PATH")
 )
 _MESON_OPTIONAL = re.compile(r"\brequired\s*:\s*false\b|\bfallback\s*:")
-_VERSION = re.compile(r"[<>=].*")
+_VERSION = re.compile(r"\s*[<>=]+\s*\S*")
 
 
 def read_meson(source: SourceText) -> Iterator[Evidence]:
@@ -84,9 +84,9 @@ def _read_cmake_call(command: str, arguments: list[str]) -> Iterator[tuple[Kind,
         if "USE_SABI" in arguments[:-1]:
             yield Kind.LIMITED_API, format_tag(arguments[arguments.index("USE_SABI") + 1])
     elif command in _CMAKE_SEARCHES[1:]:
-        for name in arguments[1:]:
+        for name in _VERSION.sub("", " ".join(arguments[1:])).split():
             if name not in _CMAKE_WORDS and "$" not in name:
-                yield Kind.PKG_CONFIG, _VERSION.sub("", name)
+                yield Kind.PKG_CONFIG, name
     elif command == "find_package" and "$" not in arguments[0]:
         yield Kind.CMAKE_PACKAGE, arguments[0]
     elif command == "target_link_libraries":
