@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +53,10 @@ def build(project: FixtureProject, system: str, files: dict[str, str], prefix: P
     return read_pe(dll.read_bytes()).exports
 
 
+def run_program(*arguments: object) -> None:
+    subprocess.run([sys.executable, "-m", "everywheel.toolchains.define_exports", *map(str, arguments)], check=True)
+
+
 @pytest.mark.parametrize("build_file", ["meson.build", "CMakeLists.txt"])
 def test_a_dll_exports_what_the_recipe_declares(project: FixtureProject, tmp_path: Path, build_file: str) -> None:
     system, text = ("meson", MESON) if build_file == "meson.build" else ("cmake", CMAKE)
@@ -87,17 +93,20 @@ def test_data_is_exported_as_data(compile_c: Callable[..., bytes]) -> None:
     assert define_exports(objects, ["other_*"]) == ""
 
 
-def test_only_archives_that_are_linked_as_a_whole_are_read(tmp_path: Path) -> None:
-    (tmp_path / "rsp").write_text('"x.obj" -Wl,--whole-archive y.a -Wl,--no-whole-archive z.a')
-    args = [
-        "-shared",
-        "a.o",
-        "b.a",
-        "-Wl,--whole-archive,c.a,--no-whole-archive",
-        "-lfoo",
-        f"@{tmp_path}/rsp",
-        "-o",
-        "d.dll",
-    ]
+def test_only_archives_that_are_linked_as_a_whole_are_read() -> None:
+    inputs = ["-shared", "a.o", "b.a", "-Wl,--whole-archive,c.a,--no-whole-archive", "-lfoo", "x y.obj"]
+    others = ["-Wl,--whole-archive", "y.a", "-Wl,--no-whole-archive", "z.a", "-o", "d.dll"]
 
-    assert [str(path) for path in list_objects(args)] == ["a.o", "c.a", "x.obj", "y.a"]
+    assert [str(path) for path in list_objects([*inputs, *others])] == ["a.o", "c.a", "x y.obj", "y.a"]
+
+
+def test_objects_that_a_response_file_names_are_read(compile_c: Callable[..., bytes], tmp_path: Path) -> None:
+    (tmp_path / "a b.o").write_bytes(compile_c(WINDOWS, SOURCES["b.c"], "-c", "-fno-lto"))
+    (tmp_path / "rsp").write_text(f'-shared "{tmp_path}/a b.o" -o d.dll')
+    file = tmp_path / "exports.def"
+
+    run_program(file, "small_*", "--", f"@{tmp_path / 'rsp'}")
+    assert file.read_text() == 'EXPORTS\n  "small_b"\n'
+    file.unlink()
+    run_program(file, "small_*", "--", f"@{tmp_path / 'rsp'}", "own.def")
+    assert not file.exists()

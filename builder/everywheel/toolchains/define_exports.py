@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from everywheel.toolchains.hide_symbols import has_export, split_arguments
+from everywheel.toolchains.hide_symbols import has_export
 from everywheel.toolchains.list_symbols import list_symbols
+from everywheel.toolchains.response_files import expand_arguments
 
 
 def define_exports(objects: Iterable[bytes], patterns: Sequence[str]) -> str:
@@ -35,7 +36,7 @@ def define_exports(objects: Iterable[bytes], patterns: Sequence[str]) -> str:
 def list_objects(args: Sequence[str]) -> Iterator[Path]:
     """Yield the objects among the arguments of a link, and the archives that become part of the DLL as a whole."""
     whole = False
-    for arg in split_arguments(args):
+    for arg in args:
         for part in arg.removeprefix("-Wl,").split(",") if arg.startswith("-Wl,") else [arg]:
             if part in ("--whole-archive", "-whole-archive", "--no-whole-archive", "-no-whole-archive"):
                 whole = "no-" not in part
@@ -45,8 +46,8 @@ def list_objects(args: Sequence[str]) -> Iterator[Path]:
 
 def _main(arguments: Sequence[str]) -> None:
     middle = arguments.index("--")
-    (file, *patterns), args = arguments[:middle], arguments[middle + 1 :]
-    if any(arg.endswith(".def") for arg in split_arguments(args)):
+    (file, *patterns), args = arguments[:middle], [*expand_arguments(arguments[middle + 1 :])]
+    if any(arg.endswith(".def") for arg in args):
         return
     paths = [path for path in dict.fromkeys(list_objects(args)) if path.is_file()]
     if text := define_exports([path.read_bytes() for path in paths], patterns):

@@ -113,21 +113,13 @@ def _defined_symbols(data: bytes, start: int) -> Iterator[tuple[int, str]]:
         offset += size
 
 
-def split_arguments(args: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments of a link, with those in response files instead of the name of the file."""
-    for arg in args:
-        if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
-            yield from split_arguments([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
-        else:
-            yield arg
-
-
 def _linked_files(args: Sequence[str]) -> Iterator[Path]:
     """Yield the objects and archives among the arguments of a link, including response files and `-l` options."""
-    expanded = list(split_arguments(args))
-    folders = [arg[2:] for arg in expanded if arg.startswith("-L")]
-    for arg in expanded:
-        if arg.startswith("-l"):
+    folders = [arg[2:] for arg in args if arg.startswith("-L")]
+    for arg in args:
+        if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
+            yield from _linked_files([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
+        elif arg.startswith("-l"):
             archives = [Path(folder, f"lib{arg[2:]}.a") for folder in folders]
             yield from [path for path in archives if path.is_file()][:1]
         elif arg.endswith((".o", ".obj", ".a")):
