@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.binaries.pe import read_pe
-from everywheel.toolchains.define_exports import define_exports, list_objects
+from everywheel.toolchains.define_exports import define_exports
 from fixture_project import FixtureProject
 from test_make_builds import add_recipe
 from test_repair import compile_c
@@ -18,23 +18,29 @@ __all__ = ["compile_c"]  # a fixture
 
 WINDOWS = "win_amd64"
 SOURCES = {
-    "a.c": "int small_limit = 42, small_common;\nint inner_b(void);\nint small_a(void) { return inner_b() + small_limit; }\n",
+    "a.c": """int small_limit = 42, small_common;
+int inner_b(void), small_part(void);
+int small_a(void) { return inner_b() + small_part() + small_limit; }
+__attribute__((visibility("hidden"))) int small_hidden(void) { return small_a(); }
+""",
     "b.c": """int inner_b(void) { return 0; }
 static int small_own(void) { return 1; }
 int small_b(void) { return small_own(); }
 """,
     "c.c": "int small_whole(void) { return 2; }\n",
-    "d.c": "int small_unused(void) { return 3; }\n",
+    "d.c": "int small_part(void) { return 3; }\n",
+    "e.c": "int small_unused(void) { return 4; }\n",
 }
+NAMES = ("small_a", "small_b", "small_common", "small_limit", "small_part", "small_whole")
 MESON = """project('small', 'c')
 whole = static_library('whole', 'c.c')
-part = static_library('part', 'd.c')
+part = static_library('part', 'd.c', 'e.c')
 library('small', 'a.c', 'b.c', link_whole: whole, link_with: part, install: true)
 """
 CMAKE = """cmake_minimum_required(VERSION 3.20)
 project(small LANGUAGES C)
 add_library(whole OBJECT c.c)
-add_library(part STATIC d.c)
+add_library(part STATIC d.c e.c)
 add_library(small a.c b.c $<TARGET_OBJECTS:whole>)
 target_link_libraries(small PRIVATE part)
 install(TARGETS small)
@@ -53,23 +59,20 @@ def build(project: FixtureProject, system: str, files: dict[str, str], prefix: P
     return read_pe(dll.read_bytes()).exports
 
 
-def run_program(*arguments: object) -> None:
-    subprocess.run([sys.executable, "-m", "everywheel.toolchains.define_exports", *map(str, arguments)], check=True)
-
-
 @pytest.mark.parametrize("build_file", ["meson.build", "CMakeLists.txt"])
 def test_a_dll_exports_what_the_recipe_declares(project: FixtureProject, tmp_path: Path, build_file: str) -> None:
     system, text = ("meson", MESON) if build_file == "meson.build" else ("cmake", CMAKE)
 
     exports = build(project, system, {**SOURCES, build_file: text}, tmp_path / "prefix")
 
-    assert exports == ("small_a", "small_b", "small_common", "small_limit", "small_whole")
+    assert exports == NAMES
 
 
-def test_a_dll_whose_source_marks_exports_has_only_those(project: FixtureProject, tmp_path: Path) -> None:
-    marked = {**SOURCES, "b.c": f"__declspec(dllexport) int small_marked(void) {{ return 1; }}\n{SOURCES['b.c']}"}
+@pytest.mark.parametrize("file", ["b.c", "d.c"])
+def test_a_dll_whose_source_marks_exports_has_only_those(project: FixtureProject, tmp_path: Path, file: str) -> None:
+    marked = f"__declspec(dllexport) int small_marked(void) {{ return 1; }}\n{SOURCES[file]}"
 
-    exports = build(project, "meson", {**marked, "meson.build": MESON}, tmp_path / "prefix")
+    exports = build(project, "meson", {**SOURCES, file: marked, "meson.build": MESON}, tmp_path / "prefix")
 
     assert exports == ("small_marked",)
 
@@ -83,30 +86,41 @@ def test_a_definition_of_the_project_is_used(project: FixtureProject, tmp_path: 
     assert exports == ("small_b",)
 
 
-def test_data_is_exported_as_data(compile_c: Callable[..., bytes]) -> None:
-    objects = [compile_c(WINDOWS, source, "-c", "-fno-lto") for source in SOURCES.values()]
-
-    text = define_exports(objects, ["small_*m*", "small_[ab]"])
-
-    lines = ["EXPORTS", '  "small_a"', '  "small_b"', '  "small_common" DATA', '  "small_limit" DATA']
-    assert text.splitlines() == lines
-    assert define_exports(objects, ["other_*"]) == ""
-
-
-def test_only_archives_that_are_linked_as_a_whole_are_read() -> None:
-    inputs = ["-shared", "a.o", "b.a", "-Wl,--whole-archive,c.a,--no-whole-archive", "-lfoo", "x y.obj"]
-    others = ["-Wl,--whole-archive", "y.a", "-Wl,--no-whole-archive", "z.a", "-o", "d.dll"]
-
-    assert [str(path) for path in list_objects([*inputs, *others])] == ["a.o", "c.a", "x y.obj", "y.a"]
+@pytest.fixture
+def dll(compile_c: Callable[..., bytes], tmp_path: Path) -> Path:
+    """A DLL that exports two functions and a variable."""
+    path = tmp_path / "a b" / "small.dll"
+    path.parent.mkdir()
+    path.write_bytes(
+        compile_c(WINDOWS, "int small_limit = 1;\nint small_a(void) { return 0; }\nint inner(void) { return 1; }\n")
+    )
+    return path
 
 
-def test_objects_that_a_response_file_names_are_read(compile_c: Callable[..., bytes], tmp_path: Path) -> None:
-    (tmp_path / "a b.o").write_bytes(compile_c(WINDOWS, SOURCES["b.c"], "-c", "-fno-lto"))
-    (tmp_path / "rsp").write_text(f'-shared "{tmp_path}/a b.o" -o d.dll')
-    file = tmp_path / "exports.def"
+def run_program(file: Path, *arguments: object) -> str | None:
+    """Return the definition that the program writes, or None."""
+    subprocess.run(
+        [sys.executable, "-m", "everywheel.toolchains.define_exports", file, *map(str, arguments)], check=True
+    )
+    return file.read_text() if file.exists() else None
 
-    run_program(file, "small_*", "--", f"@{tmp_path / 'rsp'}")
-    assert file.read_text() == 'EXPORTS\n  "small_b"\n'
-    file.unlink()
-    run_program(file, "small_*", "--", f"@{tmp_path / 'rsp'}", "own.def")
-    assert not file.exists()
+
+def test_data_is_exported_as_data(dll: Path) -> None:
+    facts = read_pe(dll.read_bytes())
+
+    assert define_exports(facts, ["small_*"]) == 'EXPORTS\n  "small_a"\n  "small_limit" DATA\n'
+    assert define_exports(facts, ["*"]) == ""
+    assert define_exports(facts, ["other_*"]) == ""
+
+
+def test_the_dll_of_a_link_is_read(dll: Path, tmp_path: Path) -> None:
+    file, response = tmp_path / "exports.def", tmp_path / "rsp"
+    response.write_text(f'-shared "x y.o" -o "{dll}"')
+    expected = 'EXPORTS\n  "small_a"\n'
+
+    assert run_program(file, "small_a", "--", "-shared", "-o", dll) == expected
+    assert run_program(file, "*", "--", "-shared", "-o", dll) is None
+    assert run_program(file, "small_a", "--", f"-o{dll}") == expected
+    assert run_program(file, "small_a", "--", "-o", dll, "own.def") is None
+    assert run_program(file, "small_a", "--", f"@{response}") == expected
+    assert run_program(file, "small_a", "--", "-shared", "-o", dll.with_name("other.dll")) is None

@@ -50,6 +50,7 @@ PE = PeFacts(
     imports={"kernel32.dll": ("Sleep",)},
     delayed=frozenset(),
     exports=("PyInit__demo",),
+    variables=frozenset(),
     minimum=(6, 0),
     flags=frozenset(("DYNAMIC_BASE", "NX_COMPAT", "HIGH_ENTROPY_VA")),
     debug={},

@@ -197,13 +197,26 @@ def test_flags_for_one_architecture_are_translated_or_dropped(wrapper: Wrapper) 
 
 
 @pytest.mark.parametrize(
-    ("operation", "expected"),
-    [("csrDT", "csrD"), ("Tcrs", "crs"), ("-qcT", "-qc"), ("crs", "crs"), ("@/T/a.rsp", "@/T/a.rsp")],
+    ("arguments", "expected"),
+    [
+        (["csrDT", "libT.a", "T.o"], ["csrD", "libT.a", "T.o"]),
+        (["Tcrs", "libT.a", "a b.o"], ["crs", "libT.a", "a b.o"]),
+        (["-qcT", "libT.a"], ["-qc", "libT.a"]),
+        (["-T", "-r", "-cT", "libT.a"], ["-r", "-c", "libT.a"]),
+        (["--thin", "--format=GNU", "rcs", "libT.a", "rcsT"], ["--format=GNU", "rcs", "libT.a", "rcsT"]),
+        (["@nothing", "libT.a"], ["@nothing", "libT.a"]),
+    ],
 )
-def test_archives_hold_their_objects(wrapper: Wrapper, operation: str, expected: str) -> None:
-    result = wrapper.run(operation, "libT.a", "a b.o", program="ar")
+def test_archives_hold_their_objects(wrapper: Wrapper, arguments: list[str], expected: list[str]) -> None:
+    assert wrapper.run(*arguments, program="ar").stdout.splitlines() == expected
 
-    assert result.stdout.splitlines() == [expected, "libT.a", "a b.o"]
+
+def test_the_operation_of_an_archive_is_read_from_a_response_file(wrapper: Wrapper, tmp_path: Path) -> None:
+    (tmp_path / "T.rsp").write_text('csrDT libT.a "a b.o"')
+
+    result = wrapper.run(f"@{tmp_path}/T.rsp", program="ar")
+
+    assert result.stdout.splitlines() == ["csrD", "libT.a", "a b.o"]
 
 
 def test_flags_of_the_linker_are_translated_one_by_one(wrapper: Wrapper) -> None:

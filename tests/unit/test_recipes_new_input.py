@@ -126,7 +126,6 @@ def test_a_wrong_argument_is_an_error(tmp_path: Path, args: list[str], message: 
     assert (result.exit_code, result.stderr) == (2, f"error: {message}\n")
 
 
-@needs_apt
 @pytest.mark.parametrize("name", ["CON", "nul", "com1.2", "aux.lib", "foo.", "a b", "..", "-x"])
 def test_a_name_that_no_folder_can_have_everywhere_is_an_error(tmp_path: Path, name: str) -> None:
     result = run(tmp_path, "--url", "https://example.org/foo-1.2.tar.gz", "--", name)
@@ -138,6 +137,7 @@ def test_a_name_that_no_folder_can_have_everywhere_is_an_error(tmp_path: Path, n
     )
 
 
+@needs_apt
 def test_a_binary_package_is_an_error_that_names_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = Repository(tmp_path / "suite")
     repository.add("foo", "1.2-1", {"foo_1.2.orig.tar.gz": pack()})

@@ -69,6 +69,7 @@ def test_setup_py_is_read_and_not_run(tmp_path: Path) -> None:
         ("import pkgconfig\npkgconfig.configure_extension(ext, 'lcms2')\n", "lcms2"),
         ("import subprocess\nsubprocess.check_output(['pkg-config', '--libs', 'expat'])\n", "expat"),
         ("import os\nos.popen('pkg-config --cflags libffi')\n", "libffi"),
+        ("import os\nos.popen('pkg-config --cflags libffi>=3.0')\n", "libffi"),
         ("flags = run_pkg_config('--libs', 'libexif')\n", "libexif"),
         ("ext.libraries = ['jpeg'] if True else []\n", "libjpeg-turbo"),
         ("ext.libraries += ('png',)\n", "libpng"),

@@ -13,7 +13,7 @@ from everywheel.sdk.cmake_packages import write_packages
 from everywheel.sdk.contents import Entry, SdkFacts, SdkFile, arrange
 from everywheel.sdk.documents import SBOM
 from everywheel.sdk.packages import make_npm_package, make_wheel
-from everywheel.sdk.pkgconfig import read_fields, write_modules
+from everywheel.sdk.pkgconfig import read_fields, read_variables, write_modules
 
 
 def make_facts(profile: str, target: str) -> SdkFacts:
@@ -144,13 +144,25 @@ def test_a_cmake_package_has_the_values_of_all_variables_of_a_flag() -> None:
 
 def test_variables_of_a_module_are_expanded_and_undefined_ones_are_empty() -> None:
     text = (
-        "prefix=/usr\nlib.dir=${prefix}/lib\nloop=${other}x\nother=${loop}y\n"
-        "Cflags: -I${prefix}/include/foo -DA=${nothing}1 ${nothing} -DB=${loop}\nLibs: -L${lib.dir} ${lib.dir}/x.o -lfoo"
+        "prefix=/usr\nexec_prefix=\nlib.dir = ${prefix}/lib\nloop=${other}x\nother=${loop}y\nextra=-lm -lpthread\n"
+        "search=-L${lib.dir} -lbar\n"
+        "Cflags: -I${prefix}/include/foo -I${pcfiledir}/../../include/bar -DA=${nothing}1 ${no-thing} -DB=${loop}\n"
+        "Libs: ${search} ${lib.dir}/x.o ${exec_prefix} -lfoo ${extra}"
     )
     entries: dict[str, Entry] = {"lib/pkgconfig/foo.pc": SdkFile(data=text.encode())}
 
     package = write_package(entries, "foo").partition("add_library(libfoo::foo ")[2]
 
-    assert 'INTERFACE_INCLUDE_DIRECTORIES "${_sdk}/include/foo"\n' in package
+    assert 'INTERFACE_INCLUDE_DIRECTORIES "${_sdk}/include/foo;${_sdk}/lib/pkgconfig/../../include/bar"\n' in package
     assert 'INTERFACE_COMPILE_OPTIONS "-DA=1;-DB=yx"\n' in package
-    assert 'INTERFACE_LINK_LIBRARIES "${_sdk}/lib/x.o;-lfoo")\n' in package
+    assert 'INTERFACE_LINK_LIBRARIES "-lbar;${_sdk}/lib/x.o;-lfoo;-lm;-lpthread")\n' in package
+
+
+def test_an_empty_variable_of_a_module_is_kept() -> None:
+    text = "DEFS=\nprefix = /usr\n\nName: foo\nLibs: -lfoo\n"
+    entries: dict[str, Entry] = {"lib/pkgconfig/foo.pc": SdkFile(data=text.encode())}
+
+    module = write_modules(entries, {}, {"foo": ("foo",)})["lib/pkgconfig/foo.pc"]
+
+    assert isinstance(module, SdkFile)
+    assert read_variables(module.data.decode()) == {"DEFS": "", "prefix": "/usr"}

@@ -49,6 +49,7 @@ class PeFacts:
         machine: the architecture as pefile spells it.
         imports: the DLLs that it needs, in lower case, with the symbols that it imports or forwards.
         delayed: the DLLs among them that are loaded on first use.
+        variables: the exports that are data instead of code.
         minimum: the oldest version of Windows that loads it.
         flags: the mitigations that its header allows the loader to use.
         debug: the size in bytes of debug sections, by name.
@@ -61,6 +62,7 @@ class PeFacts:
     imports: Mapping[str, tuple[str, ...]]
     delayed: frozenset[str]
     exports: tuple[str, ...]
+    variables: frozenset[str]
     minimum: tuple[int, int]
     flags: frozenset[str]
     debug: Mapping[str, int]
@@ -122,6 +124,7 @@ def _read(pe: Any, size: int) -> PeFacts:
         imports=imports,
         delayed=frozenset(map(_dll, delayed)) - frozenset(map(_dll, regular)),
         exports=tuple(sorted(_decode(symbol.name) for symbol in exports if symbol.name)),
+        variables=frozenset(_decode(symbol.name) for symbol in exports if symbol.name and _is_variable(pe, symbol)),
         minimum=(header.MajorSubsystemVersion, header.MinorSubsystemVersion),
         flags=frozenset(flag for flag in _FLAGS if getattr(header, f"IMAGE_DLLCHARACTERISTICS_{flag}")),
         debug={name: section.SizeOfRawData for name, section in _name_sections(pe) if name.startswith(".debug_")},
@@ -198,6 +201,11 @@ def _read_exports(pe: Any) -> list[Any]:
     if named > _MAX_SYMBOLS:
         raise UnreadablePe(f"its header lists {named} exported names; {_MAX_SYMBOLS} are possible")
     return list(pe.DIRECTORY_ENTRY_EXPORT.symbols)
+
+
+def _is_variable(pe: Any, symbol: Any) -> bool:
+    section = pe.get_section_by_rva(symbol.address)
+    return not symbol.forwarder and section is not None and not section.IMAGE_SCN_MEM_EXECUTE
 
 
 def _split_forwarder(forwarder: bytes) -> tuple[str, str]:

@@ -217,8 +217,9 @@ class _Script:
         """Yield the names in arguments of pkg-config, without options and version requirements."""
         previous = ""
         for argument, line in ((argument, line) for text, line in texts for argument in text.split()):
-            if _NAME.fullmatch(argument) and not re.fullmatch(r"[<>=!]+", previous):
-                yield self._find(Kind.PKG_CONFIG, argument, line)
+            name = re.sub(r"[<>=!]+\d\S*$", "", argument)
+            if _NAME.fullmatch(name) and not re.fullmatch(r"[<>=!]+", previous):
+                yield self._find(Kind.PKG_CONFIG, name, line)
             previous = argument
 
     def _find(self, kind: Kind, name: str, line: int) -> Evidence:

@@ -75,13 +75,15 @@ def _list_modules(module: str, folder: str, entries: Mapping[str, Entry], keys: 
 
 def _render_target(target: str, module: str, folder: str, entries: Mapping[str, Entry]) -> str:
     texts = _list_modules(module, folder, entries, ("Requires", "Requires.private"))
-    flags = [flag for text in texts for flag in _expand(text, "Cflags")]
+    flags = [flag for text in texts for flag in _expand(text, "Cflags", folder)]
     folders = [flag[2:] for flag in flags if flag.startswith("-I")]
     options = [flag for flag in flags if not flag.startswith("-I")]
     # A shared library contains what its private requirements are.
     linked = _list_modules(module, folder, entries, ("Requires",))
     libraries = [
-        _find(flag, entries, is_static=folder == STATIC_FOLDER) for text in linked for flag in _expand(text, "Libs")
+        _find(flag, entries, is_static=folder == STATIC_FOLDER)
+        for text in linked
+        for flag in _expand(text, "Libs", folder)
     ]
     return _TARGET.format(
         target=target,
@@ -99,23 +101,26 @@ def _find(flag: str, entries: Mapping[str, Entry], *, is_static: bool) -> str:
     return next((f"${{_sdk}}/{path}" for path in names if path in entries), flag)
 
 
-def _expand(text: str, key: str) -> Iterator[str]:
-    """Yield the flags of a field with the SDK's folder as `${_sdk}`, without search paths of the linker."""
-    variables = read_variables(text) | {"prefix": "${_sdk}"}
-    for flag in read_fields(text).get(key, "").split():
-        expanded = _substitute(flag, variables)
-        if expanded and not expanded.startswith("-L"):
-            yield expanded
+def _expand(text: str, key: str, folder: str) -> Iterator[str]:
+    """Yield the flags of a field, with the SDK's folder as `${_sdk}`, without search paths of the linker.
+
+    `folder` is that of the module.
+    """
+    defined = {"pcfiledir": f"${{_sdk}}/{folder}"}
+    variables = defined | read_variables(text) | {"prefix": "${_sdk}"}
+    for flag in _substitute(read_fields(text).get(key, ""), variables).split():
+        if not flag.startswith("-L"):
+            yield flag
 
 
-def _substitute(flag: str, variables: Mapping[str, str]) -> str:
-    """Return a flag with the values of its variables; one that is not defined, or only by itself, is empty as in pkgconf."""
+def _substitute(value: str, variables: Mapping[str, str]) -> str:
+    """Return a value with those of its variables; one that is not defined, or only by itself, is empty as in pkgconf."""
 
     def replace(match: re.Match[str]) -> str:
-        others = {name: value for name, value in variables.items() if name != match[1]}
+        others = {name: other for name, other in variables.items() if name != match[1]}
         return _substitute(variables.get(match[1], ""), others)
 
-    return re.sub(r"\$\{(?!_sdk\})([\w.]+)\}", replace, flag)
+    return re.sub(r"\$\{(?!_sdk\})([^{}]+)\}", replace, value)
 
 
 def _join(items: Sequence[str] | Iterator[str]) -> str:

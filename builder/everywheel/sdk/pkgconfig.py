@@ -49,7 +49,7 @@ def read_fields(text: str) -> dict[str, str]:
 
 def read_variables(text: str) -> dict[str, str]:
     """Return the variables of a module."""
-    return dict(re.findall(r"^([\w.]+)\s*=\s*(.*?)\s*$", text, re.M))
+    return dict(re.findall(r"^([\w.]+)[ \t]*=[ \t]*(.*?)\s*?$", text, re.M))
 
 
 def _is_module(name: str) -> bool:

@@ -20,6 +20,7 @@ from everywheel.execution.process import log_lines
 from everywheel.toolchains.toolchain import PYTHON_HEADERS, TARGET_PACKAGES, Toolchain
 
 SCRIPT = Path(__file__).with_name("compiler_arguments.sh")
+RESPONSE_FILES = SCRIPT.with_name("response_files.py")
 _FOLDER_OPTIONS = ("-I", "-L", "-B", "-F", "-i", "--sysroot")
 _MISSING = re.compile("not found|unable to find|cannot find|No such file", re.I)
 _FOREIGN_LIBRARY = "is refused: it is a library of the build machine"  # as the wrapper writes it
@@ -75,7 +76,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
         "prefix": shlex.quote(str(toolchain.prefix)),
         "source": shlex.quote(str(workspace / "source")),
         "allowed": " | ".join(f"{shlex.quote(str(path))}/*" for path in allowed),
-        "expand": shlex.join(map(str, [python, "-I", "-S", SCRIPT.with_name("response_files.py")])),
+        "expand": shlex.join(map(str, [python, "-I", "-S", RESPONSE_FILES])),
         "architecture": " | ".join(
             f"-Xarch_{name}" for name in ("host", toolchain.target.arch.name, toolchain.target.arch_tag)
         ),

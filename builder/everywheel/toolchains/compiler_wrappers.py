@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from everywheel.toolchains.build_tools import Tools
-from everywheel.toolchains.compiler_arguments import render_filter
+from everywheel.toolchains.compiler_arguments import RESPONSE_FILES, render_filter
 from everywheel.toolchains.compilers import Compilers
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.utilities import find_utilities
 from everywheel.toolchains.windows_names import render_library_names
+from everywheel.toolchains.windows_wrappers import render_definition, render_windres
 
 NO_INSTALL_NAME_TOOL = "no-install-name-tool"
 """The name of a program that replaces install_name_tool and always fails."""
@@ -62,18 +63,6 @@ _PRINT_VARIABLE = """for arg do
   exit
 done
 """
-# A thin archive names its objects instead of holding them. Meson writes them for libraries that it does not install, and what
-# reads or changes the objects of a link requires them in the archive.
-_NO_THIN_ARCHIVE = """case $1 in
-  @* | --*) ;;
-  *T*)
-    operation=$1
-    shift
-    set -- "${operation%%T*}${operation#*T}" "$@"
-    ;;
-esac
-"""
-_PACKAGES = Path(__file__).parents[2]
 # The object of another link at the same time is kept.
 _RENAME_UNLESS_IT_EXISTS = "import os, sys; old, new = sys.argv[1:]; os.path.exists(new) or os.rename(old, new)"
 
@@ -89,11 +78,10 @@ def write_wrappers(
 
     `limit_exports` are the arguments of the linker that limit what a shared library exports.
     """
-    limit = _render_limit(toolchain, tools, options, limit_exports)
-    scripts = _render_compilers(toolchain, compilers, tools, limit, options)
+    scripts = _render_compilers(toolchain, compilers, tools, options, limit_exports)
     scripts["pkg-config"] = _render_pkgconfig(toolchain, tools, static=options.static_pkgconfig)
     if toolchain.target.os == "windows":
-        scripts |= {"dlltool": _exec(compilers.dlltool), "windres": _render_windres(compilers.windres)}
+        scripts |= {"dlltool": _exec(compilers.dlltool), "windres": render_windres(compilers.windres)}
     workspace = toolchain.directory.parent
     nasm = workspace / "build-prefix" / "bin" / "nasm"
     if nasm.exists():
@@ -114,8 +102,11 @@ def write_wrappers(
 
 
 def _render_compilers(
-    toolchain: Toolchain, compilers: Compilers, tools: Tools, limit: str, options: ToolchainOptions
+    toolchain: Toolchain, compilers: Compilers, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]
 ) -> dict[str, str]:
+    limit_c, limit_cxx = (
+        _render_limit(toolchain, tools, options, limit_exports, command) for command in (compilers.c, compilers.cxx)
+    )
     name = _REPLACE_SONAME if toolchain.target.os == "darwin" else ""
     check = _render_removal(toolchain.prefix)
     if compilers.folders:
@@ -129,14 +120,14 @@ def _render_compilers(
     if compilers.cxx_exceptions and options.cxx_runtime:
         condition = '[ "$shared" ] && [ -z "$no_library" ]'
         objects += _render_object("cxx_exceptions", condition, compilers.cxx_exceptions, toolchain, compilers, tools)
-    find = _FIND_MODULE if objects or limit else ""
+    find = _FIND_MODULE if objects or limit_cxx else ""
     return {
-        "cc": f"{check}{name}{_FIND_MODULE if limit else ''}{limit}{_render_cxx_sources(compilers)}{_exec(compilers.c)}",
-        "c++": f"{check}{name}{find}{objects}{limit}{_exec(compilers.cxx)}",
+        "cc": f"{check}{name}{_FIND_MODULE if limit_c else ''}{limit_c}{_render_cxx_sources(compilers)}{_exec(compilers.c)}",
+        "c++": f"{check}{name}{find}{objects}{limit_cxx}{_exec(compilers.cxx)}",
         # The level replaces that of a link: zig would compile its run-time library once more for a check with -O0.
         "build-cc": f"{_exec(compilers.build_c)} -O2",
         "build-c++": f"{_exec(compilers.build_cxx)} -O2",
-        "ar": f"{_NO_THIN_ARCHIVE}{_exec(compilers.ar)}",
+        "ar": f"{_render_archive_operation(tools)}{_exec(compilers.ar)}",
         "ranlib": _exec(compilers.ranlib),
     }
 
@@ -175,7 +166,13 @@ fi
 """
 
 
-def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions, limit_exports: Sequence[str]) -> str:
+def _render_limit(
+    toolchain: Toolchain,
+    tools: Tools,
+    options: ToolchainOptions,
+    limit_exports: Sequence[str],
+    compiler: Sequence[object],
+) -> str:
     """Return the part of a wrapper that limits the exports of the links that are not limited by their own arguments."""
     if toolchain.target.os == "darwin" and options.exports:
         is_module = '[ "$shared" ] && [ -z "$named" ]'
@@ -184,7 +181,7 @@ def _render_limit(toolchain: Toolchain, tools: Tools, options: ToolchainOptions,
         # DLLs have no soname: the modules are the files that Python loads.
         return _render_hiding(tools, options, 'case " $* " in *".pyd "*) ;; *) false ;; esac')
     if toolchain.target.os == "windows" and options.exports:
-        return _render_definition(toolchain, tools, options.exports)
+        return render_definition(toolchain, compiler, options.exports)
     if options.exports_of_modules and limit_exports:
         return f"""if [ "$shared" ] && [ -z "$named" ]; then set -- "$@" {shlex.join(limit_exports)}; fi
 """
@@ -208,22 +205,44 @@ done
 """
 
 
+def _render_archive_operation(tools: Tools) -> str:
+    """Return the part of the wrapper of `ar` that writes regular archives instead of thin ones.
+
+    A thin archive names its objects instead of holding them. Meson writes them for libraries that it does not install, and
+    what changes the objects of a link requires them in the archive.
+    """
+    expand = shlex.join(map(str, [tools.python, "-I", "-S", RESPONSE_FILES]))
+    return f"""for arg do
+  case $arg in @?*) if [ -f "${{arg#@}}" ]; then exec {expand} "$0" "$@"; fi ;; esac
+done
+operation=
+for arg do
+  shift
+  case $arg in
+    --thin) continue ;;
+    --*) set -- "$@" "$arg"; continue ;;
+    -*) operation=$arg ;;
+    *)
+      if [ "$operation" ]; then set -- "$@" "$arg"; continue; fi
+      operation=$arg
+      ;;
+  esac
+  while :; do
+    case $arg in
+      *T*) arg=${{arg%%T*}}${{arg#*T}} ;;
+      *) break ;;
+    esac
+  done
+  if [ "$arg" != - ]; then set -- "$@" "$arg"; fi
+done
+"""
+
+
 def _render_hiding(tools: Tools, options: ToolchainOptions, condition: str) -> str:
     """Return the part of a wrapper that hides symbols in the objects of a link before it, if the condition is met."""
     program = Path(__file__).with_name("hide_symbols.py")
     command = shlex.join(map(str, [tools.python, "-I", "-S", program, *options.exports, "--"]))
     return f'if {condition}; then {command} "$@" || exit; fi\n'
-
-
-def _render_definition(toolchain: Toolchain, tools: Tools, exports: Sequence[str]) -> str:
-    """Return the part of a wrapper that defines the exports of DLLs whose objects do not mark them."""
-    program = [tools.python, "-B", "-P", "-s", "-S", "-m", "everywheel.toolchains.define_exports"]
-    return f"""if [ "$shared" ]; then
-  definition={shlex.quote(str(toolchain.directory / "exports"))}.$$.def
-  PYTHONPATH={shlex.quote(str(_PACKAGES))} {shlex.join(map(str, program))} "$definition" {shlex.join(exports)} -- "$@" || exit
-  if [ -f "$definition" ]; then set -- "$@" "$definition"; fi
-fi
-"""
 
 
 def _render_pkgconfig(toolchain: Toolchain, tools: Tools, *, static: bool) -> str:
@@ -247,51 +266,6 @@ def _render_nasm(nasm: Path, workspace: Path) -> str:
   set -- "$@" "$arg"
 done
 {_exec([nasm])}"""
-
-
-def _render_windres(command: Sequence[object]) -> str:
-    """Return a wrapper that translates the options of GNU windres, which build systems pass, for zig's resource compiler.
-
-    `zig rc` has the options of Microsoft's rc.exe: https://github.com/ziglang/zig/pull/17412. It takes the path of a file that
-    begins with a slash for an option, except after `--`. The format of a file follows from its suffix. Meson calls a compiler
-    with `/?` and `--version` to recognize it, and has a preprocessor write the dependencies, which no build here reads.
-    """
-    return f"""option= input=
-for arg do
-  shift
-  case $option in
-    '') ;;
-    input) input=$arg option= ; continue ;;
-    ignored) option= ; continue ;;
-    *) set -- "$@" "$option" "$arg"; option= ; continue ;;
-  esac
-  arg=${{arg#--preprocessor-arg=}}
-  case $arg in
-    -V | --version) echo 'GNU windres, as far as zig rc has its options'; exit ;;
-    '/?') exit 1 ;;
-    --use-temp-file | --target=* | --input-format=* | --output-format=* | -M* | -v) ;;
-    -O?* | -J?* | -F?*) ;;
-    -O | -J | -F | --target | --input-format | --output-format) option=ignored ;;
-    -c | --codepage) option=/c ;;
-    -D | --define) option=/d ;;
-    -I | --include-dir) option=/i ;;
-    -U | --undefine) option=/u ;;
-    -o | --output) option=/fo ;;
-    -i | --input) option=input ;;
-    --codepage=*) set -- "$@" /c "${{arg#*=}}" ;;
-    --define=*) set -- "$@" /d "${{arg#*=}}" ;;
-    --include-dir=*) set -- "$@" /i "${{arg#*=}}" ;;
-    --output=*) set -- "$@" /fo "${{arg#*=}}" ;;
-    --input=*) input=${{arg#*=}} ;;
-    -D*) set -- "$@" /d "${{arg#-D}}" ;;
-    -I*) set -- "$@" /i "${{arg#-I}}" ;;
-    -U*) set -- "$@" /u "${{arg#-U}}" ;;
-    -*) set -- "$@" "$arg" ;;
-    *) if [ "$input" ]; then set -- "$@" /fo "$arg"; else input=$arg; fi ;;
-  esac
-done
-{_exec([*command, "/:auto-includes", "gnu"])} -- "$input"
-"""
 
 
 def _exec(command: Sequence[object]) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,11 +48,6 @@ def hide_symbols(data: bytes, patterns: Sequence[str]) -> bytes:
                 if not any(fnmatchcase(match["name"].decode(), pattern) for pattern in patterns):
                     changed[match.start() : match.end()] = b" " * len(match[0])
     return bytes(changed)
-
-
-def has_export(data: bytes) -> bool:
-    """Return whether an object for Windows, or one in an archive, marks a symbol as exported."""
-    return any(_EXPORT.search(data, *bounds) for start in _objects(data) for bounds in _directives(data, start))
 
 
 def _is_object(data: bytes, start: int) -> bool:
@@ -118,7 +114,7 @@ def _linked_files(args: Sequence[str]) -> Iterator[Path]:
     folders = [arg[2:] for arg in args if arg.startswith("-L")]
     for arg in args:
         if arg.startswith("@") and Path(arg[1:]).is_file():  # not @rpath/…
-            yield from _linked_files([quoted.strip("'\"") for quoted in Path(arg[1:]).read_text().split()])
+            yield from _linked_files(shlex.split(Path(arg[1:]).read_text()))
         elif arg.startswith("-l"):
             archives = [Path(folder, f"lib{arg[2:]}.a") for folder in folders]
             yield from [path for path in archives if path.is_file()][:1]
