@@ -2,7 +2,9 @@
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
-#ifndef _WIN32
+#ifdef _WIN32
+#include <winsock2.h>
+#else
 #include <sys/socket.h>
 #include <unistd.h>
 #endif
@@ -37,30 +39,66 @@ static int has_replies(void) {
     return is_right;
 }
 
-/* The server is the other end of a pair of sockets, and has answered already. */
-static int has_connection(void) {
 #ifdef _WIN32
-    return 0;
-#else
-    int ends[2], is_right = 0;
-    char sent[64] = "";
-    redisContext *context;
-    redisReply *reply;
+typedef SOCKET connection;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || write(ends[1], "+PONG\r\n", 7) != 7)
+/* Connect to a socket of this process. */
+static redisContext *open_connection(connection *server) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int size = sizeof(address);
+    redisContext *context;
+    WSADATA data;
+    SOCKET listener;
+
+    if (WSAStartup(MAKEWORD(2, 2), &data) != 0)
+        return NULL;
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+        return NULL;
+    context = redisConnectWithTimeout("127.0.0.1", ntohs(address.sin_port), (struct timeval){10, 0});
+    *server = accept(listener, NULL, NULL);
+    closesocket(listener);
+    return context;
+}
+
+static void close_connection(connection server) { closesocket(server); }
+#else
+typedef int connection;
+
+/* Connect to the other end of a pair of sockets. */
+static redisContext *open_connection(connection *server) {
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return NULL;
+    *server = ends[1];
+    return redisConnectFd(ends[0]);
+}
+
+static void close_connection(connection server) { close(server); }
+#endif
+
+/* The server has answered already when the command is sent. */
+static int has_connection(void) {
+    connection server;
+    char sent[64] = "";
+    int is_right = 0;
+    redisContext *context = open_connection(&server);
+
+    if (context == NULL)
         return 0;
-    context = redisConnectFd(ends[0]);
-    if (context != NULL && context->err == 0) {
-        reply = redisCommand(context, "PING");
+    if (context->err == 0 && send(server, "+PONG\r\n", 7, 0) == 7) {
+        redisReply *reply = redisCommand(context, "PING");
+
         is_right = reply != NULL && reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "PONG") == 0 &&
-                   read(ends[1], sent, sizeof(sent) - 1) == 14 && strcmp(sent, "*1\r\n$4\r\nPING\r\n") == 0;
+                   recv(server, sent, sizeof(sent) - 1, 0) == 14 && strcmp(sent, "*1\r\n$4\r\nPING\r\n") == 0;
         if (reply != NULL)
             freeReplyObject(reply);
     }
     redisFree(context);
-    close(ends[1]);
+    close_connection(server);
     return is_right;
-#endif
 }
 
 static int has_feature(const char *name) {
