@@ -22,13 +22,12 @@ CHECKS = ("undefined", "libraries", "rpath", "tags", "arch")
 
 
 @pytest.fixture(scope="session")
-def compiled(shared_folder: Path, shared_store: Path) -> Path:
-    return compile_files(shared_folder / "symbols", str(ensure_tools(shared_store).zig), shared_store / "zig")
+def compiled(tmp_path_factory: pytest.TempPathFactory, shared_store: Path) -> Path:
+    return compile_files(tmp_path_factory.mktemp("symbols"), str(ensure_tools(shared_store).zig), shared_store / "zig")
 
 
 def compile_files(folder: Path, zig: str, cache: Path) -> Path:
-    """Compile a library, modules with and without faults, and programs; the files that are up to date stay."""
-    folder.mkdir(exist_ok=True)
+    """Compile a library, modules with and without faults, and programs."""
     glibc, musl = "x86_64-linux-gnu.2.17", "x86_64-linux-musl"
     shared = ("-shared", "-fPIC")
     sources = {
