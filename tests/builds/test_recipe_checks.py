@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import check_elsewhere
 import pytest
 from build_recipes import build_library
 from check_elsewhere import find_runner, run_check
@@ -31,11 +32,22 @@ def test_a_static_program_for_musl_names_what_a_library_does_not_provide(shared_
     assert run_check(wrong, plan, store) == "xxh999\n"
 
 
+def test_a_program_for_musl_is_run_by_the_loader_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    target, loader = parse_target("musllinux_1_2_x86_64"), tmp_path / "ld-musl-x86_64.so.1"
+    monkeypatch.setattr(check_elsewhere, "_LOADERS", tmp_path)
+
+    assert find_runner(target, Linkage.SHARED) is None
+    loader.touch()
+    assert find_runner(target, Linkage.SHARED) == (str(loader),)
+
+
 def test_programs_without_a_runner_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
 
     assert find_runner(parse_target("win_amd64"), Linkage.STATIC) is None
     assert find_runner(parse_target("musllinux_1_2_s390x"), Linkage.STATIC) is None
-    assert find_runner(parse_target("musllinux_1_2_x86_64"), Linkage.SHARED) is None
+    assert find_runner(parse_target("musllinux_1_2_s390x"), Linkage.SHARED) is None
     assert find_runner(parse_target("musllinux_1_2_x86_64"), Linkage.STATIC) == ()
     assert find_runner(parse_target("macosx_11_0_arm64"), Linkage.STATIC) is None

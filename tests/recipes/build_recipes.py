@@ -1,9 +1,10 @@
 """Build recipes of the collection for several targets, and print a table of what was built, what was run, and the sizes.
 
 `nox -s recipes -- --build libtiff dav1d` builds these; `--build` without names builds the whole collection, which takes hours.
-`--write` adds the results to those of docs/collection.md. `--tracker` counts open vulnerabilities as well, without `--build`
-those of the libraries in the table. A library is built shared and static, or with the `--linkage` that is named, with all of
-its features. The exit code is 1 if a library was not built.
+`--write` adds the results to those of docs/collection.md, `--output FILE` writes them to a file, and `--merge FILE` adds those
+of such files: jobs that build for a target each need no common checkout. `--tracker` counts open vulnerabilities as well,
+without `--build` those of the libraries in the table. A library is built shared and static, or with the `--linkage` that is
+named, with all of its features. The exit code is 1 if a library was not built.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from check_elsewhere import find_runner, run_check
@@ -60,27 +61,43 @@ def main() -> int:
         sys.exit(f"no recipe: {', '.join(sorted(unknown))}")
     listed = rotate([recipe for recipe in recipes.values() if is_listed(recipe)], weeks=int(time.time() // WEEK))
     chosen = [recipe for recipe in recipes.values() if recipe.name in args.names] if args.names else listed
-    store, current, failed = Store(default_store()), dict[str, RecipeResult](), False
+    store = Store(default_store())
     vulnerabilities = count_vulnerabilities(chosen, store, args.tracker) if args.tracker else {}
-    if not args.build:
-        results = read_results()
-        for name in results.keys() & vulnerabilities.keys():
-            results[name] = dataclasses.replace(results[name], vulnerabilities=vulnerabilities[name])
-        if args.write:
-            write_results(results, list(recipes.values()))
-        print(render_table(results, list(recipes.values())))
-        return 0
+    if args.build:
+        return build_all(chosen, project, vulnerabilities, store, args)
+    results = read_results()
+    for path in args.merge:
+        for name, result in read_results(path).items():
+            results[name] = merge_results(results.get(name), result)
+    for name in results.keys() & vulnerabilities.keys():
+        results[name] = dataclasses.replace(results[name], vulnerabilities=vulnerabilities[name])
+    if args.write:
+        write_results(results, list(recipes.values()))
+    print(render_table(results, list(recipes.values())))
+    return 0
+
+
+def build_all(
+    chosen: Sequence[Recipe],
+    project: Project,
+    vulnerabilities: Mapping[str, int],
+    store: Store,
+    args: argparse.Namespace,
+) -> int:
+    """Build recipes, and write the results after each: a run may be ended by a time limit. Return the exit code."""
+    recipes, current = list(load_recipes([ROOT / "recipes"]).values()), dict[str, RecipeResult]()
     for recipe in chosen:
         result = build_recipe(recipe, project, args.target, args.linkage, store)
         current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities.get(recipe.name))
-        failed = failed or any(target.error for target in result.targets.values())
+        if args.output:
+            write_results(current, recipes, args.output)
         if args.write:
             with store.lock("collection-page"):  # another run may write, too
                 results = read_results()
                 results[recipe.name] = merge_results(results.get(recipe.name), current[recipe.name])
-                write_results(results, list(recipes.values()))
+                write_results(results, recipes)
     print(render_table(current, chosen))
-    return 1 if failed else 0
+    return 1 if any(target.error for result in current.values() for target in result.targets.values()) else 0
 
 
 def rotate(recipes: Sequence[Recipe], *, weeks: int) -> Sequence[Recipe]:
@@ -101,7 +118,13 @@ def parse_arguments() -> argparse.Namespace:
         "--tracker", default="", metavar="FILE|URL", help="Debian's security tracker in JSON, or a copy"
     )
     parser.add_argument("--write", action="store_true", help="write the results to docs/collection.md and its data")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the results to a file for --merge")
+    parser.add_argument(
+        "--merge", type=Path, action="append", default=[], metavar="FILE", help="add the results of a file; repeatable"
+    )
     args = parser.parse_args()
+    if args.build and args.merge:
+        parser.error("--merge adds results without --build")
     args.target = args.target or list(TARGETS)
     args.linkage = args.linkage or LINKAGES
     return args
@@ -124,7 +147,7 @@ def build_for_target(
     recipe: Recipe, project: Project, target: Target, linkages: Sequence[Linkage], store: Store
 ) -> TargetResult:
     """Build a library with its requirements; only its own steps are measured."""
-    seconds, sizes, error, runs = 0.0, dict[Linkage, int](), "", list[bool]()
+    seconds, sizes, error, run = 0.0, dict[Linkage, int](), "", list[Linkage]()
     for linkage in [linkage for linkage in linkages if not find_unsupported(recipe, target, linkage)]:
         plan, step, outcome = build_library(recipe, project, target, linkage, store)
         if isinstance(outcome, str):
@@ -132,12 +155,13 @@ def build_for_target(
             continue
         seconds += outcome
         sizes[linkage] = measure(step, store)
-        runs.append(is_used(step, plan, store))
+        if is_used(step, plan, store):
+            run.append(linkage)
     return TargetResult(
         seconds=round(seconds, 1),
         shared=sizes.get(Linkage.SHARED, 0),
         static=sizes.get(Linkage.STATIC, 0),
-        is_run=not error and bool(runs) and all(runs),
+        run=tuple(run),
         error=error,
     )
 

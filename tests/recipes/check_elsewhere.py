@@ -2,7 +2,7 @@
 
 A build runs the check program of its recipe if the target's programs run natively. Here, the libraries of the store are used
 by the same programs: for Windows under Wine, for other architectures with glibc in QEMU, with the C library of Debian's
-cross-compilers, and for musl as archives, as static programs need no files of a system, natively or in QEMU.
+cross-compilers, and for musl with Debian's package `musl`, or as static programs, natively or in QEMU.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from everywheel.toolchains.engines import open_engine
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
+_LOADERS = Path("/lib")  # of `musl`, `musl:arm64` and so on, which are installed beside each other
 _TIMEOUT = 300  # seconds; starting Wine takes most of it on a busy machine
 
 
@@ -40,7 +41,8 @@ def find_runner(target: Target, linkage: Linkage) -> Sequence[str] | None:
     if target.os != "linux" or emulator is None:
         return None
     if target.libc == "musl":
-        return emulator if linkage is Linkage.STATIC else None
+        loader = _LOADERS / f"ld-musl-{target.arch.musl_loader}.so.1"
+        return emulator if linkage is Linkage.STATIC else (*emulator, str(loader)) if loader.is_file() else None
     folders = [Path(f"/usr/{cpu}-linux-{target.arch.glibc}") for cpu in (target.arch.gnu_cpu, target.arch.name)]
     system = next((folder for folder in folders if folder.is_dir()), None)
     return (*emulator, "-L", str(system)) if emulator and system else None
@@ -69,7 +71,11 @@ def run_check(step: LibraryStep, plan: Plan, store: Store) -> str | None:
             toolchain = write_toolchain(step.target, engine.compilers(step.target), tools, workspace, options)
             try:
                 program = _link(step, workspace, toolchain)
-                _run([*runner, program, *step.recipe.products.provides], workspace, _make_environment(workspace))
+                _run(
+                    [*runner, program, *step.recipe.products.provides],
+                    workspace,
+                    _make_environment(workspace, step.target),
+                )
             except subprocess.CalledProcessError as error:
                 return str(error.stdout)
             except subprocess.TimeoutExpired:
@@ -90,17 +96,21 @@ def _link(step: LibraryStep, workspace: Path, toolchain: Toolchain) -> Path:
     libs = [resolve_link_flag(flag, workspace / "prefix", step.target) for flag in flags if flag not in cflags]
     objects, program = workspace / "check.o", workspace / f"check{step.target.system.program}"
     cxx_flags = toolchain.cxx_flags if is_cxx else ()
-    static = ["-static"] if step.target.libc == "musl" else []
+    is_static = step.target.libc == "musl" and step.recipe.linkage is Linkage.STATIC
     _run([compiler, *toolchain.compile_flags, *cxx_flags, *cflags, "-c", source, "-o", objects], workspace, environment)
-    links = [*toolchain.link_flags, *toolchain.cxx_link_flags, *static, *libs]
+    links = [*toolchain.link_flags, *toolchain.cxx_link_flags, *(["-static"] if is_static else []), *libs]
     _run([compiler, objects, *links, "-o", program], workspace, environment)
     return program
 
 
-def _make_environment(workspace: Path) -> Mapping[str, str]:
+def _make_environment(workspace: Path, target: Target) -> Mapping[str, str]:
     """Return the environment of a program, in which Wine and the loader find the libraries; Wine shows no window."""
-    wine = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "WINEPATH": str(workspace / "prefix" / "bin")}
-    return {**os.environ, **wine, "QEMU_SET_ENV": f"LD_LIBRARY_PATH={workspace / 'prefix' / 'lib'}"}
+    prefix = workspace / "prefix"
+    if target.os == "windows":
+        wine = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=", "WINEPATH": str(prefix / "bin")}
+        return {**os.environ, **wine}
+    # QEMU is a static program, so that only the loader in it reads the variable, as musl's does.
+    return {**os.environ, "LD_LIBRARY_PATH": str(prefix / "lib")}
 
 
 def _run(command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]) -> str:

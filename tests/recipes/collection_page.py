@@ -1,4 +1,7 @@
-"""docs/collection.md, and the results of builds that it is written from (docs/data/collection.json)."""
+"""docs/collection.md, and the results of builds that it is written from (docs/data/collection.json).
+
+A run writes the results of its own builds to a file of the same format, and those of several runs are merged into the data.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from everywheel.config.recipe import Linkage, Recipe
 from everywheel.config.recipe_resolver import find_unsupported
@@ -42,16 +46,19 @@ only these; the results are in `docs/data/collection.json`, from which this page
 {table}
 
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
-and glibc; for Windows under Wine 8, for other architectures in QEMU, and for musl, if only archives are built, as a static
-program. *built*: it was built, and its files were checked; *shared only* and *static only*: the other one was not built;
+and glibc; for Windows under Wine 8, for other architectures in QEMU, and for musl with Debian's package of musl, or, if only
+archives are built, as a static program. *built*: it was built, and its files were checked; *built, static run*: both were
+built, but only the archives were used. *shared only* and *static only*: the other one was not built;
 *static*: the recipe states why it cannot be shared. An empty cell is a target that was not tried; *unsupported*: the recipe
 states why the library cannot be built for that target.
-*others* are the architectures among {further} for which it was built, shared or static;
-those that are not named were not tried, or are below.
 Sizes are those for {sizes}, stripped, with what they contain of other libraries;
-seconds are those of both builds for that target on two cores that were busy with other work as well, without requirements;
+seconds are those of the builds for that target on two cores that were busy with other work as well, without requirements;
 without them, the store had the library.
 *CVEs* are the open vulnerabilities in Debian's security tracker, where it was compared (`--tracker`).
+
+## Further architectures
+
+{further}
 
 {failures}"""
 
@@ -60,14 +67,19 @@ without them, the store had the library.
 class TargetResult:
     """The builds for one target: their seconds, the sizes in bytes (0: not built), and the first error, if one failed.
 
-    `is_run` is true if the check program of the recipe was run with each library that was built.
+    `run` has the linkages with which the check program of the recipe used the library.
     """
 
     seconds: float = 0.0
     shared: int = 0
     static: int = 0
-    is_run: bool = False
+    run: tuple[Linkage, ...] = ()
     error: str = ""
+
+    @property
+    def built(self) -> Sequence[Linkage]:
+        """The linkages with which the library was built."""
+        return [linkage for linkage in LINKAGES if getattr(self, linkage.value)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,53 +101,62 @@ def is_listed(recipe: Recipe) -> bool:
     return bool(recipe.products.libraries)
 
 
-def read_results() -> dict[str, RecipeResult]:
+def read_results(path: Path = DATA) -> dict[str, RecipeResult]:
     """Return the recorded results by recipe."""
-    entries = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {}
+    entries = json.loads(path.read_text(encoding="utf-8"))
     return {
         name: RecipeResult(
             version=entry["version"],
-            targets={tag: TargetResult(**target) for tag, target in entry["targets"].items()},
+            targets={tag: _read_target(target) for tag, target in entry["targets"].items()},
             vulnerabilities=entry["vulnerabilities"],
         )
         for name, entry in entries.items()
     }
 
 
-def write_results(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> None:
-    """Write the results and the page."""
+def _read_target(entry: Mapping[str, Any]) -> TargetResult:
+    return TargetResult(**{**entry, "run": tuple(Linkage(linkage) for linkage in entry["run"])})
+
+
+def write_results(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe], path: Path = DATA) -> None:
+    """Write results, in the order of the recipes; the page as well if they are those of the collection."""
     listed = [recipe.name for recipe in recipes if recipe.name in results]
     ordered = {name: dataclasses.asdict(results[name]) for name in listed}
-    DATA.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(render_page(results, recipes), encoding="utf-8")
+    path.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+    if path == DATA:
+        PAGE.write_text(render_page(results, recipes), encoding="utf-8")
 
 
 def merge_results(old: RecipeResult | None, new: RecipeResult) -> RecipeResult:
     """Return the results of a run together with older ones of the same version.
 
     A library that was not built again, because it was in the store, keeps its seconds; one that was built with one linkage
-    keeps the size of the other, and was run if both were.
+    keeps the size of the other, and whether it was run.
     """
     if old is None or old.version != new.version:
         return new
     targets = {**old.targets}
-    for tag, target in new.targets.items():
+    for tag, new_target in new.targets.items():
         known = old.targets.get(tag)
-        if known is not None:
-            sizes = (
-                {}
-                if target.error
-                else {"shared": target.shared or known.shared, "static": target.static or known.static}
-            )
-            kept = (known.shared and not target.shared) or (known.static and not target.static)
-            is_run = target.is_run and (known.is_run or not kept)
-            target = dataclasses.replace(target, is_run=is_run, seconds=target.seconds or known.seconds, **sizes)
-        targets[tag] = target
+        targets[tag] = new_target if known is None else _merge_target(known, new_target)
     vulnerabilities = old.vulnerabilities if new.vulnerabilities is None else new.vulnerabilities
     return RecipeResult(
         version=new.version,
         targets={tag: targets[tag] for tag in sorted(targets, key=_sort_key)},
         vulnerabilities=vulnerabilities,
+    )
+
+
+def _merge_target(old: TargetResult, new: TargetResult) -> TargetResult:
+    seconds = new.seconds or old.seconds
+    if new.error:
+        return dataclasses.replace(new, seconds=seconds)
+    run = {*new.run, *(linkage for linkage in old.run if linkage not in new.built)}
+    return TargetResult(
+        seconds=seconds,
+        shared=new.shared or old.shared,
+        static=new.static or old.static,
+        run=tuple(linkage for linkage in LINKAGES if linkage in run),
     )
 
 
@@ -145,6 +166,7 @@ def _sort_key(tag: str) -> tuple[int, str]:
 
 
 def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
+    """Return docs/collection.md."""
     failures = [
         f"- {recipe.name}, {tag}: {target.error}\n"
         for recipe in recipes
@@ -153,28 +175,32 @@ def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) 
         if target.error
     ]
     section = "".join(["## Targets for which a library was not built\n\n", *failures]) if failures else ""
-    further = ", ".join(f"`{tag}`" for tag in FURTHER)
-    return (
-        _PAGE.format(table=render_table(results, recipes), sizes=_SIZES, further=further, failures=section).rstrip()
-        + "\n"
-    )
+    table, further = render_table(results, recipes), _render_further(results, recipes)
+    return _PAGE.format(table=table, further=further, sizes=_SIZES, failures=section).rstrip() + "\n"
 
 
 def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
     """Return the table of the recipes that have results."""
-    heads = ["library", "version", *TARGETS, "others", "shared", "static", "seconds", "CVEs"]
+    listed = [(recipe, results[recipe.name]) for recipe in recipes if recipe.name in results]
     rows = [
-        [
-            recipe.name,
-            result.version,
-            *(_describe(recipe, tag, result.targets.get(tag)) for tag in TARGETS),
-            _list_further(result),
-            *_list_figures(result),
-        ]
-        for recipe in recipes
-        if (result := results.get(recipe.name))
+        [recipe.name, result.version, *_describe_all(recipe, result, TARGETS), *_list_figures(result)]
+        for recipe, result in listed
     ]
+    return _join(["library", "version", *TARGETS, "shared", "static", "seconds", "CVEs"], rows)
+
+
+def _render_further(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
+    listed = [(recipe, results[recipe.name]) for recipe in recipes if recipe.name in results]
+    rows = [[recipe.name, *_describe_all(recipe, result, FURTHER)] for recipe, result in listed]
+    return _join(["library", *FURTHER], rows)
+
+
+def _join(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ["---"] * len(heads), *rows))
+
+
+def _describe_all(recipe: Recipe, result: RecipeResult, tags: Sequence[str]) -> Sequence[str]:
+    return [_describe(recipe, tag, result.targets.get(tag)) for tag in tags]
 
 
 def _describe(recipe: Recipe, tag: str, target: TargetResult | None) -> str:
@@ -183,19 +209,14 @@ def _describe(recipe: Recipe, tag: str, target: TargetResult | None) -> str:
         return "unsupported"
     if target is None:
         return ""
-    built = [linkage for linkage in supported if getattr(target, linkage.value)]
+    built = [linkage for linkage in target.built if linkage in supported]
     if not built:
         return "no, see below"
-    state = "run" if target.is_run else "built"
+    run = [linkage for linkage in built if linkage in target.run]
+    state = "run" if run == built else f"built, {run[0]} run" if run else "built"
     if len(built) == len(LINKAGES):
         return state
-    return f"{state}, {built[0].value}{'' if built == supported else ' only'}"
-
-
-def _list_further(result: RecipeResult) -> str:
-    """Return the names of the further architectures for which a library was built."""
-    built = [tag for tag in FURTHER if (target := result.targets.get(tag)) and (target.shared or target.static)]
-    return ", ".join(parse_target(tag).arch.name for tag in built)
+    return f"{state}, {built[0]}{'' if built == supported else ' only'}"
 
 
 def _list_figures(result: RecipeResult) -> list[str]:

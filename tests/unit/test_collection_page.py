@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from collection_page import (
     read_results,
     render_page,
     render_table,
+    write_results,
 )
 from everywheel.config.project import load_project
 from everywheel.config.recipe import Linkage
@@ -25,6 +27,7 @@ from everywheel.config.recipe_loader import load_recipe, load_recipes
 from everywheel.platforms.target import parse_target
 from everywheel.store.local import Store
 
+BOTH = (Linkage.SHARED, Linkage.STATIC)
 RECIPES = list(load_recipes([Path(__file__).parents[2] / "recipes"]).values())
 INTEL, MAC = "manylinux2014_x86_64", "macosx_11_0_arm64"
 
@@ -40,11 +43,12 @@ def test_the_recorded_results_are_those_of_libraries_in_the_collection() -> None
 def test_a_row_states_what_was_built_and_run_for_each_target() -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.name == "libpng")
     targets = {
-        INTEL: TargetResult(seconds=12.34, shared=234_000, static=400_000, is_run=True),
+        INTEL: TargetResult(seconds=12.34, shared=234_000, static=400_000, run=BOTH),
+        "manylinux2014_aarch64": TargetResult(shared=1, static=1, run=(Linkage.STATIC,)),
         "musllinux_1_2_x86_64": TargetResult(shared=1, static=1),
         MAC: TargetResult(static=1, error="libpng: compile failed"),
         "win_amd64": TargetResult(error="libpng: configure failed"),
-        "manylinux2014_s390x": TargetResult(shared=1),
+        "manylinux2014_s390x": TargetResult(shared=1, run=(Linkage.SHARED,)),
         "manylinux2014_i686": TargetResult(static=1),
         "manylinux2014_armv7l": TargetResult(error="libpng: no compiler"),
     }
@@ -53,20 +57,21 @@ def test_a_row_states_what_was_built_and_run_for_each_target() -> None:
     *_, row = render_table(results, [recipe]).splitlines()
     page = render_page(results, [recipe])
 
-    cells = "run |  | built |  | built, static only | no, see below | i686, s390x"
+    cells = "run | built, static run | built |  | built, static only | no, see below"
     assert row == f"| libpng | 1.6.58 | {cells} | 0.23 MB | 0.40 MB | 12 | 2 |"
+    assert "\n| libpng | built, static only | no, see below |  | run, shared only |  |\n" in page
     assert "- libpng, win_amd64: libpng: configure failed\n" in page
     assert "- libpng, manylinux2014_armv7l: libpng: no compiler\n" in page
 
 
 def test_a_row_names_a_linkage_that_the_recipe_excludes_without_only() -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.name == "snappy")
-    targets = {INTEL: TargetResult(static=1), MAC: TargetResult(static=1, is_run=True)}
+    targets = {INTEL: TargetResult(static=1), MAC: TargetResult(static=1, run=(Linkage.STATIC,))}
     results = {"snappy": RecipeResult(version="1.2.2", targets=targets)}
 
     *_, row = render_table(results, [recipe]).splitlines()
 
-    assert row == "| snappy | 1.2.2 | built, static only |  |  |  | run, static |  |  |  | 0.00 MB |  |  |"
+    assert row == "| snappy | 1.2.2 | built, static only |  |  |  | run, static |  |  | 0.00 MB |  |  |"
 
 
 def test_a_row_names_the_targets_that_a_library_does_not_support(tmp_path: Path) -> None:
@@ -79,19 +84,19 @@ def test_a_row_names_the_targets_that_a_library_does_not_support(tmp_path: Path)
 
     *_, row = render_table({"libpng": RecipeResult(version="1.6.58")}, [load_recipe(path)]).splitlines()
 
-    assert row == "| libpng | 1.6.58 |  |  |  |  |  | unsupported |  |  |  |  |  |"
+    assert row == "| libpng | 1.6.58 |  |  |  |  |  | unsupported |  |  |  |  |"
 
 
 def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_built_again() -> None:
     old = RecipeResult(version="1", targets={INTEL: TargetResult(seconds=9.0, shared=1, static=1)}, vulnerabilities=3)
     again = RecipeResult(
-        version="1", targets={MAC: TargetResult(seconds=1.0), INTEL: TargetResult(shared=2, static=2, is_run=True)}
+        version="1", targets={MAC: TargetResult(seconds=1.0), INTEL: TargetResult(shared=2, static=2, run=BOTH)}
     )
 
     merged = merge_results(old, again)
 
     assert list(merged.targets) == [INTEL, MAC]
-    assert merged.targets[INTEL] == TargetResult(seconds=9.0, shared=2, static=2, is_run=True)
+    assert merged.targets[INTEL] == TargetResult(seconds=9.0, shared=2, static=2, run=BOTH)
     assert merged.vulnerabilities == 3
     assert merge_results(old, RecipeResult(version="2")) == RecipeResult(version="2")
 
@@ -105,16 +110,30 @@ def test_a_linkage_that_a_recipe_does_not_support_is_not_built(tmp_path: Path) -
     assert result == TargetResult()
 
 
-def test_a_library_is_run_if_it_was_run_with_both_linkages() -> None:
-    static = RecipeResult(version="1", targets={INTEL: TargetResult(static=2, is_run=True)})
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ((), (Linkage.STATIC,), (Linkage.STATIC,)),
+        ((Linkage.SHARED,), (Linkage.STATIC,), BOTH),
+        (BOTH, (), (Linkage.SHARED,)),
+    ],
+)
+def test_a_linkage_that_was_built_again_is_run_if_it_was_run_again(
+    before: Sequence[Linkage], now: Sequence[Linkage], expected: Sequence[Linkage]
+) -> None:
+    old = RecipeResult(version="1", targets={INTEL: TargetResult(shared=1, static=1, run=tuple(before))})
+    new = RecipeResult(version="1", targets={INTEL: TargetResult(static=2, run=tuple(now))})
 
-    def merge(*, shared: int, is_run: bool) -> bool:
-        old = RecipeResult(version="1", targets={INTEL: TargetResult(shared=shared, static=1, is_run=is_run)})
-        return merge_results(old, static).targets[INTEL].is_run
+    assert merge_results(old, new).targets[INTEL] == TargetResult(shared=1, static=2, run=tuple(expected))
 
-    assert not merge(shared=1, is_run=False)
-    assert merge(shared=1, is_run=True)
-    assert merge(shared=0, is_run=False)
+
+def test_results_of_jobs_are_written_to_files_and_read_again(tmp_path: Path) -> None:
+    result = RecipeResult(version="1.6.58", targets={MAC: TargetResult(seconds=1.5, static=1, run=(Linkage.STATIC,))})
+
+    write_results({"libpng": result}, RECIPES, tmp_path / "mac.json")
+
+    assert read_results(tmp_path / "mac.json") == {"libpng": result}
+    assert PAGE.read_text(encoding="utf-8") == render_page(read_results(), RECIPES)
 
 
 def test_each_quarter_of_the_collection_is_built_first_once_in_four_weeks() -> None:
@@ -126,8 +145,8 @@ def test_each_quarter_of_the_collection_is_built_first_once_in_four_weeks() -> N
 
 
 def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other() -> None:
-    old = RecipeResult(version="1", targets={INTEL: TargetResult(seconds=9.0, shared=1, static=1, is_run=True)})
-    static = TargetResult(seconds=4.0, static=2, is_run=True)
+    old = RecipeResult(version="1", targets={INTEL: TargetResult(seconds=9.0, shared=1, static=1, run=BOTH)})
+    static = TargetResult(seconds=4.0, static=2, run=(Linkage.STATIC,))
 
     merged = merge_results(old, RecipeResult(version="1", targets={INTEL: static}))
     failed = merge_results(old, RecipeResult(version="1", targets={INTEL: TargetResult(error="no compiler")}))
@@ -135,8 +154,8 @@ def test_a_library_that_was_built_with_one_linkage_keeps_the_size_of_the_other()
     assert render_table(
         {"libpng": RecipeResult(version="1", targets={INTEL: static})},
         [recipe for recipe in RECIPES if recipe.name == "libpng"],
-    ).endswith("| libpng | 1 | run, static only |  |  |  |  |  |  |  | 0.00 MB | 4 |  |")
-    assert merged.targets[INTEL] == TargetResult(seconds=4.0, shared=1, static=2, is_run=True)
+    ).endswith("| libpng | 1 | run, static only |  |  |  |  |  |  | 0.00 MB | 4 |  |")
+    assert merged.targets[INTEL] == TargetResult(seconds=4.0, shared=1, static=2, run=BOTH)
     assert failed.targets[INTEL] == TargetResult(seconds=9.0, error="no compiler")
     assert merge_results(None, RecipeResult(version="1", targets={INTEL: static})).targets[INTEL] == static
 
