@@ -198,3 +198,62 @@ def test_the_instructions_of_a_flag_are_those_of_other_compilers(
         source = tmp_path / f"{condition}.c"
         source.write_text("".join(f"#{condition} {macro}\n#error {condition} {macro}\n#endif\n" for macro in macros))
         run(toolchain, "cc", *arguments, "-c", source, "-o", tmp_path / "demo.o")
+
+
+INSTRUCTIONS = {
+    "-mmmx": "__MMX__",
+    "-msse3": "__SSE3__",
+    "-mssse3": "__SSSE3__",
+    "-msse4": "__SSE4_2__",
+    "-msse4.1": "__SSE4_1__",
+    "-mavx": "__AVX__",
+    "-mavx2": "__AVX2__",
+    "-mavx512f": "__AVX512F__",
+    "-mavx512vnni": "__AVX512VNNI__",
+    "-mavxvnni": "__AVXVNNI__",
+    "-mamx-tile": "__AMX_TILE__",
+    "-mf16c": "__F16C__",
+    "-mfma": "__FMA__",
+    "-maes": "__AES__",
+    "-mvaes": "__VAES__",
+    "-mpclmul": "__PCLMUL__",
+    "-mgfni": "__GFNI__",
+    "-msha": "__SHA__",
+    "-mbmi2": "__BMI2__",
+    "-mlzcnt": "__LZCNT__",
+    "-mxsavec": "__XSAVEC__",
+    "-mrdrnd": "__RDRND__",
+    "-mrdseed": "__RDSEED__",
+    "-madx": "__ADX__",
+    "-mmovbe": "__MOVBE__",
+    "-mcx16": "__GCC_HAVE_SYNC_COMPARE_AND_SWAP_16",
+}
+
+
+def test_links_for_further_instructions_compile_no_library_of_zig_again(shared_store: Path, tmp_path: Path) -> None:
+    """A configure script tries such flags one by one, and zig would compile MinGW's C library for a minute for each."""
+    with open_toolchain("win_amd64", shared_store, tmp_path) as toolchain:
+        cache = Path(toolchain.environment["ZIG_GLOBAL_CACHE_DIR"])
+        compiled, program = tmp_path / "demo.o", tmp_path / "demo.exe"
+        for name, text in (("plain.c", "int main(void) { return 0; }\n"), ("other.c", "int other;\n")):
+            (tmp_path / name).write_text(text)
+        run(toolchain, "cc", tmp_path / "plain.c", *toolchain.link_flags, "-o", program)
+        before = count_libraries(cache)
+
+        for flag, macro in INSTRUCTIONS.items():
+            source = tmp_path / f"{macro}.c"
+            source.write_text(f"#ifndef {macro}\n#error not enabled\n#endif\nint main(void) {{ return 0; }}\n")
+            run(toolchain, "cc", flag, source, *toolchain.link_flags, "-o", program)
+        run(toolchain, "cc", "-mavx2", "-c", tmp_path / "plain.c", "-o", compiled)
+        unwinding = ["-fno-asynchronous-unwind-tables", "-funwind-tables", "-fomit-frame-pointer", "-march=x86-64-v3"]
+        run(toolchain, "cc", "-mavx2", *unwinding, compiled, *toolchain.link_flags, "-o", program)
+        for flag in unwinding[:3]:
+            run(toolchain, "cc", flag, tmp_path / "plain.c", *toolchain.link_flags, "-o", program)
+
+        assert before
+        assert count_libraries(cache) == before
+
+
+def count_libraries(cache: Path) -> int:
+    """Return the number of compiled libraries in a cache of zig."""
+    return len([path for path in cache.rglob("*") if path.suffix in (".a", ".lib", ".dll")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,11 +48,13 @@ install(TARGETS small)
 """
 
 
-def build(project: FixtureProject, system: str, files: dict[str, str], prefix: Path) -> tuple[str, ...]:
-    """Build a recipe that exports `small_*`; return what its DLL exports."""
+def build(
+    project: FixtureProject, system: str, files: dict[str, str], prefix: Path, exports: tuple[str, ...] = ("small_*",)
+) -> tuple[str, ...]:
+    """Build a recipe that exports symbols; return what its DLL exports."""
     add_recipe(project, "small", f'system = "{system}"', files)
     project.replace(
-        "recipes/small/recipe.toml", "[products]", '[products]\nlibraries = ["small"]\nexports = ["small_*"]'
+        "recipes/small/recipe.toml", "[products]", f'[products]\nlibraries = ["small"]\nexports = {json.dumps(exports)}'
     )
     project.replace("pyproject.toml", 'shared = ["libfoo"]', 'shared = ["small"]')
     project.run("deps", "small", "-t", WINDOWS, "--prefix", str(prefix))
@@ -84,6 +87,41 @@ def test_a_definition_of_the_project_is_used(project: FixtureProject, tmp_path: 
     exports = build(project, "meson", {**files, "meson.build": text}, tmp_path / "prefix")
 
     assert exports == ("small_b",)
+
+
+CXX = {
+    "small.cpp": """#include <stdexcept>
+#include <string>
+#include <vector>
+namespace small {
+struct Counter {
+  virtual ~Counter() = default;
+  virtual int count(const std::string &text);
+  static int instances;
+};
+int Counter::instances = 0;
+int Counter::count(const std::string &text) {
+  std::vector<std::string> words(++instances, text);
+  if (words.empty()) throw std::runtime_error(text);
+  return static_cast<int>(words.size());
+}
+}
+namespace inner { int other(int number) { return number; } }
+""",
+    "meson.build": """project('small', 'cpp')
+library('small', 'small.cpp', install: true)
+""",
+}
+
+
+def test_a_dll_of_cxx_classes_exports_their_names_and_not_the_cxx_library(
+    project: FixtureProject, tmp_path: Path
+) -> None:
+    """The names of the namespace `small` are mangled as `_ZN5small…`, and those of its types as `_ZTVN5small…` and so on."""
+    exports = build(project, "meson", CXX, tmp_path / "prefix", exports=("_ZN5small*", "_ZT?N5small*"))
+
+    assert {"_ZN5small7Counter9instancesE", "_ZTIN5small7CounterE", "_ZTVN5small7CounterE"} < set(exports)
+    assert [name for name in exports if "5small7Counter" not in name] == []
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def build_all(
         result = build_recipe(recipe, project, args.target, args.linkage, store)
         current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities.get(recipe.name))
         if args.output:
+            args.output.parent.mkdir(parents=True, exist_ok=True)
             write_results(current, recipes, args.output)
         if args.write:
             with store.lock("collection-page"):  # another run may write, too
@@ -119,9 +120,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--write", action="store_true", help="write the results to docs/collection.md and its data")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the results to a file for --merge")
-    parser.add_argument(
-        "--merge", type=Path, action="append", default=[], metavar="FILE", help="add the results of a file; repeatable"
-    )
+    parser.add_argument("--merge", type=Path, nargs="+", default=(), metavar="FILE", help="add the results of files")
     args = parser.parse_args()
     if args.build and args.merge:
         parser.error("--merge adds results without --build")

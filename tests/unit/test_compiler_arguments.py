@@ -184,7 +184,7 @@ def test_code_for_the_processor_of_the_build_machine_is_refused(wrapper: Wrapper
     ],
 )
 def test_flags_with_an_equivalent_are_translated(wrapper: Wrapper, argument: str, expected: list[str]) -> None:
-    assert wrapper.call(argument, "a.o") == [*expected, "a.o"]
+    assert wrapper.call(argument, "a.c") == [*expected, "a.c"]
     assert wrapper.notes == []
 
 
@@ -421,7 +421,7 @@ def test_link_time_optimization_is_dropped_where_zig_does_not_link_it(wrapper: W
     ],
 )
 def test_flags_of_visual_cpp_are_translated_for_windows(wrapper: Wrapper, flag: str, expected: list[str]) -> None:
-    assert sorted(call_for(wrapper, "win_amd64", flag)) == sorted(expected)
+    assert sorted(call_for(wrapper, "win_amd64", flag, "-c")) == sorted([*expected, "-c"])
     assert wrapper.notes == []
 
 
@@ -476,4 +476,29 @@ def test_code_without_optimization_uses_no_checked_functions(
     ],
 )
 def test_instructions_that_others_imply_are_enabled(wrapper: Wrapper, argument: str, implied: list[str]) -> None:
-    assert wrapper.call(argument, "-mno-popcnt", "a.c") == [*implied, argument, "-mno-popcnt", "a.c"]
+    assert wrapper.call(argument, "-mno-popcnt", "-c", "a.c") == [*implied, argument, "-mno-popcnt", "-c", "a.c"]
+
+
+CODE_FLAGS = ["-maes", "-mno-avx", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer"]
+
+
+def test_a_link_of_sources_passes_flags_of_their_code_to_clang_only(wrapper: Wrapper) -> None:
+    """The libraries of zig are not compiled with them."""
+    features = ["-Xclang", "-target-feature", "-Xclang", "+aes", "-Xclang", "-target-feature", "-Xclang", "-avx"]
+    others = ["-Xclang", "-funwind-tables=0", "-Xclang", "-mframe-pointer=none"]
+
+    assert wrapper.call("-DA=b c", *CODE_FLAGS, "a b.c", "-o", "a") == [
+        *("-DA=b c", *features, *others, "a b.c", "-o", "a"),
+    ]
+    assert wrapper.call("-march=x86-64-v2", "a.cpp") == ["-march=x86_64_v2", "a.cpp"]
+
+
+def test_a_link_of_objects_has_no_flags_of_their_code(wrapper: Wrapper) -> None:
+    flags = [*CODE_FLAGS, "-march=armv8-a+crypto", "-mcpu=power8", "-maltivec", "-mvx"]
+
+    assert wrapper.call("-m64", *flags, "a b.o", "-O2", "-o", "a") == ["-m64", "a b.o", "-O2", "-o", "a"]
+
+
+@pytest.mark.parametrize("arguments", [["-c", "a.c"], ["-S", "a.c"], ["-E", "-dM", "a.c"], ["a.S", "b.c", "-o", "a"]])
+def test_compiled_and_assembled_sources_keep_the_flags_of_their_code(wrapper: Wrapper, arguments: list[str]) -> None:
+    assert wrapper.call(*CODE_FLAGS, *arguments) == [*CODE_FLAGS, *arguments]

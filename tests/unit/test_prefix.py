@@ -149,7 +149,7 @@ def test_a_library_without_a_license_text_is_an_error(tmp_path: Path) -> None:
         ),
         (
             RECORD.replace('"1.2"', '"1\\n2"'),
-            "'version' is not a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`",
+            "'version' is not a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`, without a dot at its end",
         ),
         (RECORD.replace("Zlib", "\\ud800"), "'license' contains a surrogate"),
         (RECORD.replace('["libfoo"]', '["\\ud800"]'), "'files' contains a surrogate"),

@@ -52,8 +52,8 @@ RECIPE_NAME = TextRule(
     hint='such as `name = "libpng"`',
 )
 VERSION = TextRule(
-    accepts=_match(r"[A-Za-z0-9][A-Za-z0-9._+~!-]{0,99}"),
-    description="a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`",
+    accepts=_match(r"[A-Za-z0-9][A-Za-z0-9._+~!-]{0,99}(?<!\.)"),
+    description="a version of letters, digits and `.`, `_`, `+`, `~`, `!`, `-`, without a dot at its end",
     hint='such as `version = "1.6.48"`',
 )
 PATH = TextRule(

@@ -1,6 +1,6 @@
 # Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
 # here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
-python=@python@ windows=@windows@ notes= option= waiting= errors= unoptimized=
+python=@python@ windows=@windows@ notes= option= waiting= errors= unoptimized= compiled=
 
 note() {
   notes="$notes$1	$2
@@ -165,6 +165,28 @@ drop_flag() {
   arg=
 }
 
+# Set `arg` to the arguments that pass $1 to clang only, separated by newlines, if it selects instructions or unwind tables.
+translate_for_clang() {
+  case $1 in
+    -mmmx | -msse | -msse[234]* | -mssse3 | -mavx* | -mf16c | -mfma | -mfma4 | -mxop | -mamx-* | -mgfni | -maes | -mvaes | -mpclmul) enable=+${1#-m} ;;
+    -mvpclmulqdq | -msha | -msha512 | -mbmi | -mbmi2 | -mlzcnt | -mpopcnt | -mcrc32 | -mxsave* | -mrdrnd | -mrdseed | -madx | -mmovbe | -mcx16 | -mfsgsbase) enable=+${1#-m} ;;
+    -mno-mmx | -mno-sse* | -mno-ssse3 | -mno-avx* | -mno-f16c | -mno-fma | -mno-fma4 | -mno-aes | -mno-pclmul) enable=-${1#-mno-} ;;
+    -fno-asynchronous-unwind-tables | -fno-unwind-tables) enable=-funwind-tables=0 ;;
+    -funwind-tables) enable=-funwind-tables=1 ;;
+    -fasynchronous-unwind-tables) enable=-funwind-tables=2 ;;
+    -fomit-frame-pointer) enable=-mframe-pointer=none ;;
+    *) return ;;
+  esac
+  case $1 in
+    -m*) arg="-Xclang
+-target-feature
+-Xclang
+$enable" ;;
+    *) arg="-Xclang
+$enable" ;;
+  esac
+}
+
 for arg do
   case $arg in
     @?*) if [ -f "${arg#@}" ]; then exec @expand@ "$0" "$@"; fi ;;
@@ -213,7 +235,8 @@ for arg do
     # The most frequent arguments first.
     -O0) unoptimized=yes ;;
     -O*) unoptimized= ;;
-    -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | *.o | *.c | -c) ;;
+    -c | -S | -E | -M | -MM | -fsyntax-only) compiled=yes ;;
+    -D* | -W[b-km-oq-z]* | -Wl,--gc-sections | -Wl,--as-needed | -Wl,-z,relro | -Wl,-z,now | *.o | *.c) ;;
     # zig passes the argument after -Xarch_… to clang without translating it.
     -[ILBF] | -isystem | -idirafter | -iquote | -iframework | -isysroot | --sysroot | -Xlinker | -framework | -weak_framework | -Xarch_*)
       option=$arg
@@ -295,6 +318,40 @@ for arg do
 done
 # Without optimization, headers of glibc warn about the macro, which would answer the probes of build systems that pass -Werror.
 if [ "$unoptimized" ]; then set -- "$@" -U_FORTIFY_SOURCE; fi
+# With these flags, zig compiles libc++ or the C library of MinGW once more, for a minute and for processors that have the
+# instructions. They concern the sources of a command: a link of objects has none, and other links pass them to clang only. The
+# assembler has no such argument.
+if [ -z "$compiled" ]; then
+  sources=
+  for arg do
+    case $arg in
+      *.[Ss] | assembler*) sources=assembler; break ;;
+      *.[cCmi] | *.cc | *.cpp | *.cxx | *.c++ | *.mm | *.ii | -) sources=yes ;;
+    esac
+  done
+  for arg do
+    shift
+    translated=$arg
+    if [ "$sources" != assembler ]; then translate_for_clang "$arg"; fi
+    case $sources$arg in
+      -march=* | -mcpu=* | -maltivec | -mvsx | -mpower[0-9]*-vector | -mvx | -mzvector) continue ;;
+    esac
+    if [ "$arg" = "$translated" ]; then
+      set -- "$@" "$arg"
+    elif [ "$sources" ]; then
+      while :; do
+        set -- "$@" "${arg%%
+*}"
+        case $arg in
+          *'
+'*) arg=${arg#*
+} ;;
+          *) break ;;
+        esac
+      done
+    fi
+  done
+fi
 if [ "$notes" ]; then
   subject= previous=
   for arg do
