@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,44 @@ def test_blocks_keep_their_content_in_threads_forks_and_when_memory_is_exhausted
         subprocess.run([*compiler, *arguments], cwd=tmp_path, env=environment, check=True)
 
     subprocess.run(["./program"], cwd=tmp_path, check=True)
+
+
+SETTINGS = '[project]\nname = "demo"\nversion = "1"\n[tool.everywheel]\nrequires = ["libwebp"]\nshared = ["libwebp"]\n'
+# As Pillow does, which encodes with WebPEncode() and a WebPMemoryWriter.
+FREES = """
+#include <stdint.h>
+#include <stdlib.h>
+#include <webp/encode.h>
+int main(void)
+{
+    enum { SIDE = 400 };
+    uint8_t *pixels = malloc(SIDE * SIDE * 4), *output = NULL;
+    uint32_t noise = 1;
+    for (int at = 0; at < SIDE * SIDE * 4; at++) pixels[at] = (noise = noise * 1664525 + 1013904223) >> 24;
+    size_t size = WebPEncodeLosslessRGBA(pixels, SIDE, SIDE, SIDE * 4, &output);
+    free(output);
+    free(pixels);
+    return size > 400000 ? 0 : 1;
+}
+"""
+
+
+def test_a_program_may_free_what_a_shared_libwebp_returns(shared_store: Path, tmp_path: Path) -> None:
+    """Without the feature `large-blocks`, which the recipe states."""
+    (tmp_path / "pyproject.toml").write_text(SETTINGS)
+    (tmp_path / "frees.c").write_text(FREES)
+    cache = str(shared_store / "zig")
+    environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    command = [sys.executable, "-m", "everywheel", "deps", "libwebp", "--prefix", "prefix"]
+    compiler = [ensure_tools(shared_store).zig, "cc", "-target", "x86_64-linux-gnu.2.17", "-Iprefix/include"]
+
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(
+        [*compiler, "frees.c", "-Lprefix/lib", "-lwebp", "-o", "frees"], cwd=tmp_path, env=environment, check=True
+    )
+
+    search = {**os.environ, "LD_LIBRARY_PATH": "prefix/lib"}
+    assert subprocess.run(["./frees"], cwd=tmp_path, env=search, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("target", ["x86_64-linux-musl", "aarch64-linux-gnu.2.17"])
