@@ -38,8 +38,8 @@ static int has_dynamic_columns(void) {
 
 /* The methods by which servers of MariaDB and MySQL check passwords. */
 static int has_passwords(void) {
-    static const char *const names[] = {"caching_sha2_password", "client_ed25519", "dialog", "mysql_clear_password",
-                                        "mysql_native_password", "sha256_password"};
+    static const char *const names[] = {"caching_sha2_password", "client_ed25519", "dialog", "mysql_native_password",
+                                        "sha256_password"};
     int is_right = 1;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -62,6 +62,8 @@ static int has_strings(void) {
 }
 
 static int has_feature(const char *name) {
+    if (strcmp(name, "clear-password") == 0)
+        return has_plugin("mysql_clear_password", AUTHENTICATION);
     if (strcmp(name, "compression") == 0)
         return has_compression();
     if (strcmp(name, "dynamic-columns") == 0)
