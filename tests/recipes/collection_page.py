@@ -37,24 +37,27 @@ FURTHER = (
 LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 _SIZES = "manylinux2014_x86_64"
 
+_COMPARED = """*CVEs* are the open vulnerabilities in Debian's security tracker, where it was compared (`--tracker`)."""
+_NOT_COMPARED = "The libraries were not compared with Debian's security tracker (`--tracker`) yet."
 _PAGE = """# The libraries of the collection
 
-Each library is built with all of its features, shared and static, and every product that its recipe declares is checked.
-`nox -s recipes -- --build --write` builds all of them, which takes hours, `nox -s recipes -- --build --write libtiff dav1d`
-only these; the results are in `docs/data/collection.json`, from which this page is written.
+The table states what was built so far, shared and static, with all features of a library; every product that its recipe
+declares was checked. `nox -s recipes -- --build --write` builds all of them, which takes hours,
+`nox -s recipes -- --build --write libtiff dav1d` only these; the results are in `docs/data/collection.json`, from which this
+page is written. Headers of Python, and programs that builds run, have no row.
 
 {table}
 
 *run*: the library was built, and the check program of its recipe used it on the build machine, which had an x86-64 processor
 and glibc; for Windows under Wine 8, for other architectures in QEMU, and for musl with Debian's package of musl, or, if only
 archives are built, as a static program. *built*: it was built, and its files were checked; *built, static run*: both were
-built, but only the archives were used. *shared only* and *static only*: the other one was not built;
+built, but only the archives were used. *shared only* and *static only*: the other one was not tried;
 *static*: the recipe states why it cannot be shared. An empty cell is a target that was not tried; *unsupported*: the recipe
-states why the library cannot be built for that target.
+states why the library cannot be built for that target; what failed is at the end of the page.
 Sizes are those for {sizes}, stripped, with what they contain of other libraries;
 seconds are those of the builds for that target on two cores that were busy with other work as well, without requirements;
 without them, the store had the library.
-*CVEs* are the open vulnerabilities in Debian's security tracker, where it was compared (`--tracker`).
+{vulnerabilities}
 
 ## Further architectures
 
@@ -175,18 +178,39 @@ def render_page(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) 
         if target.error
     ]
     section = "".join(["## Targets for which a library was not built\n\n", *failures]) if failures else ""
-    table, further = render_table(results, recipes), _render_further(results, recipes)
-    return _PAGE.format(table=table, further=further, sizes=_SIZES, failures=section).rstrip() + "\n"
+    return (
+        _PAGE.format(
+            table=render_table(results, recipes),
+            sizes=_SIZES,
+            vulnerabilities=_COMPARED if _is_compared(results) else _NOT_COMPARED,
+            further=_render_further(results, recipes),
+            failures=section,
+        ).rstrip()
+        + "\n"
+    )
+
+
+def _is_compared(results: Mapping[str, RecipeResult]) -> bool:
+    return any(result.vulnerabilities is not None for result in results.values())
 
 
 def render_table(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:
     """Return the table of the recipes that have results."""
     listed = [(recipe, results[recipe.name]) for recipe in recipes if recipe.name in results]
+    heads = [
+        "library",
+        "version",
+        *TARGETS,
+        "shared",
+        "static",
+        "seconds",
+        *(["CVEs"] if _is_compared(results) else []),
+    ]
     rows = [
-        [recipe.name, result.version, *_describe_all(recipe, result, TARGETS), *_list_figures(result)]
+        [recipe.name, result.version, *_describe_all(recipe, result, TARGETS), *_list_figures(result)][: len(heads)]
         for recipe, result in listed
     ]
-    return _join(["library", "version", *TARGETS, "shared", "static", "seconds", "CVEs"], rows)
+    return _join(heads, rows)
 
 
 def _render_further(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe]) -> str:

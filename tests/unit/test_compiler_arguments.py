@@ -491,6 +491,7 @@ def test_a_link_of_sources_passes_flags_of_their_code_to_clang_only(wrapper: Wra
         *("-DA=b c", *features, *others, "a b.c", "-o", "a"),
     ]
     assert wrapper.call("-march=x86-64-v2", "a.cpp") == ["-march=x86_64_v2", "a.cpp"]
+    assert wrapper.call("-maes", "-x", "c", "probe", "-o", "a") == [*features[:4], "-x", "c", "probe", "-o", "a"]
 
 
 def test_a_link_of_objects_has_no_flags_of_their_code(wrapper: Wrapper) -> None:

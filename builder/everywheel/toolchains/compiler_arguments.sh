@@ -326,7 +326,7 @@ if [ -z "$compiled" ]; then
   for arg do
     case $arg in
       *.[Ss] | assembler*) sources=assembler; break ;;
-      *.[cCmi] | *.cc | *.cpp | *.cxx | *.c++ | *.mm | *.ii | -) sources=yes ;;
+      *.[cCmi] | *.cc | *.cpp | *.cxx | *.c++ | *.CC | *.CPP | *.CXX | *.mm | *.ii | -x* | -) sources=yes ;;
     esac
   done
   for arg do
