@@ -1,4 +1,4 @@
-"""`everywheel recipes new` builds the library that it drafts, and proposes what the builds have installed."""
+"""`everywheel recipes new` and `try` build the library, and propose what the builds have installed."""
 
 from __future__ import annotations
 
@@ -70,21 +70,66 @@ def test_a_draft_that_cannot_be_built_is_written_with_guessed_products(tmp_path:
     path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
     assert load_recipe(path).products.libraries == ("foo",)
     assert "\n# guessed from the build files: what the build must install\n" in path.read_text()
-    for linkage in ("static", "shared"):
-        assert (
-            f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
-            in result.stdout
-        )
-    assert (
-        "\ndocs/troubleshooting.md lists messages of build systems with what to change in the recipe\n" in result.stdout
+    assert result.stdout.splitlines() == [
+        f"written: {path}",
+        "the trial built no library: correct the recipe",
+        "docs/troubleshooting.md lists messages of build systems with what to change in the recipe",
+        "summary, `provides` with a check.c, and `cpe` are yours to write",
+        "check the comments in it, then run `everywheel recipes try libfoo`",
+    ]
+
+
+def test_a_corrected_draft_gets_its_products_from_another_trial(tmp_path: Path) -> None:
+    source = FILES["foo.c"].replace("return a + b", "return ADD(a, b)")
+    draft(tmp_path, {**{f"lib/{name}": text for name, text in FILES.items()}, "lib/foo.c": source})
+    path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
+    text = path.read_text()
+    assert "\n# guessed from the build files: " in text
+    path.write_text(text.replace('subdir = "lib"\n', 'subdir = "lib"\ndefines = ["ADD(a,b)=((a)+(b))"]\n'))
+
+    written = CliRunner().invoke(main, ["--project", str(tmp_path), "recipes", "try", "libfoo"])
+    printed = CliRunner().invoke(main, ["--project", str(tmp_path), "recipes", "try", "libfoo"])
+
+    recipe = load_recipe(path)
+    assert written.stdout == f"written: {path}\ncheck the comments in it, then run `everywheel deps libfoo`\n"
+    assert (recipe.license.files, recipe.build.defines) == (("lib/LICENSE",), ("ADD(a,b)=((a)+(b))",))
+    assert (recipe.products.headers, recipe.products.exports) == (("include/foo.h",), ("foo_*",))
+    assert printed.exit_code == 0, printed.output
+    assert path.read_text().endswith(printed.stdout)
+    assert printed.stdout.startswith("[products]\n# what the trial has installed (static and shared): compare it\n")
+
+
+def test_a_library_is_tried_before_its_license_is_known(tmp_path: Path) -> None:
+    result = draft(tmp_path, {name: text for name, text in FILES.items() if name != "LICENSE"})
+
+    assert result.exit_code == 0, result.output
+    recipe = load_recipe(tmp_path / "recipes" / "libfoo" / "recipe.toml")
+    assert (recipe.license.files, recipe.products.exports) == (("LICENSE",), ("foo_*",))
+    line = "the source has no file with a license at its top: name the files with its text in `license`"
+    assert line in result.stdout.splitlines()
+
+
+def test_the_trial_of_a_recipe_leaves_out_what_it_states_as_unsupported(tmp_path: Path) -> None:
+    draft(tmp_path, {**FILES, "foo.c": "#error\n"})
+    path = tmp_path / "recipes" / "libfoo" / "recipe.toml"
+    override = (
+        '[[overrides]]\nwhen = { linkage = "static" }\nunsupported = "it loads itself"\nextend-exports = ["foo_*"]\n'
     )
+    path.write_text(f"{path.read_text()}\n{override}")
+
+    result = CliRunner().invoke(main, ["--project", str(tmp_path), "recipes", "try", "libfoo"])
+
+    assert result.exit_code == 1, result.output
+    trials = [line for line in result.stderr.splitlines() if line.startswith("trial: ")]
+    assert trials == ["trial: libfoo 1.2 for manylinux_2_17_x86_64, shared"]
+    assert "\nthe trial built no library: correct the recipe\n" in result.stderr
 
 
 def test_a_build_that_installs_nothing_is_reported(tmp_path: Path) -> None:
     result = draft(tmp_path, {**FILES, "meson.build": MESON.replace("install: true", "install: false")})
 
     assert result.exit_code == 0, result.output
-    assert "the trial built no static library: " in result.stdout
+    assert "\nthe trial built no library: correct the recipe\n" in result.stdout
     assert "\n# guessed from the build files: " in (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
 
 

@@ -78,7 +78,12 @@ def test_a_recipe_without_export_patterns_declares_no_exports(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("files", "named"), [((), "none"), (("COPYING.txt", "Notice", "README"), "COPYING.txt, Notice")]
+    ("files", "named"),
+    [
+        ((), "none"),
+        (("COPYING.txt", "Notice", "README"), "COPYING.txt, Notice"),
+        (("a/b/LICENSE", "lib/LICENSE", "Notice"), "Notice, lib/LICENSE, a/b/LICENSE"),
+    ],
 )
 def test_the_error_for_a_missing_license_file_names_files_that_may_be_it(
     tmp_path: Path, files: tuple[str, ...], named: str
@@ -87,6 +92,7 @@ def test_the_error_for_a_missing_license_file_names_files_that_may_be_it(
         load_recipe(RECIPES / "zlib" / "recipe.toml"), parse_target("manylinux2014_x86_64"), linkage=Linkage.STATIC
     )
     for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("text")
 
     with pytest.raises(BuildError) as caught:

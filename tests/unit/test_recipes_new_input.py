@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from click.testing import CliRunner, Result
 from everywheel.cli.main import main
 from everywheel.cli.recipe_draft import pin_address
 from everywheel.config.recipe_loader import load_recipe
+from everywheel.execution.retry import RetryPolicy
 from everywheel.recognition.library_source import recognize_library
 from everywheel.sources.locations import SourceLocations
 from snapshot_server import serve
@@ -64,8 +67,9 @@ def add(
             "  reason: 'foo-1.2/null' is neither a file, a directory nor a link",
         ),
         (b"<html>", "libfoo 1.2: foo-1.2.tar.gz is not a tar archive\n  begins with: <html>"),
+        (b"PK\x03\x04zip", "libfoo 1.2: foo-1.2.tar.gz is a zip archive, which is not supported"),
     ],
-    ids=["path", "device", "page"],  # an archive has the time at which it was written
+    ids=["path", "device", "page", "zip"],  # an archive has the time at which it was written
 )
 def test_an_unusable_archive_is_an_error_that_names_another_source(
     tmp_path: Path, content: bytes, message: str
@@ -105,6 +109,11 @@ def test_a_link_to_itself_is_named_by_its_path_in_the_source(tmp_path: Path) -> 
             f"https://example.org/ names no file\n  hint: {ADDRESS}",
         ),
         (
+            ["https://example.org/foo-1.0.ZIP"],
+            "zip archives are not supported\n  address: https://example.org/foo-1.0.ZIP\n"
+            "  hint: use upstream's .tar.gz, or Debian's source package with --debian",
+        ),
+        (
             ["http://[::1/foo-1.2.tar.gz"],
             f"'http://[::1/foo-1.2.tar.gz' is not an http or https URL\n  hint: {ADDRESS}",
         ),
@@ -124,6 +133,43 @@ def test_a_wrong_argument_is_an_error(tmp_path: Path, args: list[str], message: 
     result = run(tmp_path, "libfoo", *args)
 
     assert (result.exit_code, result.stderr) == (2, f"error: {message}\n")
+
+
+def test_an_archive_without_a_connection_is_an_error_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("everywheel.cli.recipes_new.RetryPolicy", lambda: RetryPolicy(attempts=1))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        refused = f"http://127.0.0.1:{closed.getsockname()[1]}/foo-1.2.tar.gz"
+    unknown = "http://host.invalid/foo-1.2.tar.gz"
+
+    results = [run(tmp_path, "libfoo", url) for url in (refused, unknown)]
+
+    hint = "check the network and the proxy (`https_proxy`)"
+    assert [(result.exit_code, result.stderr) for result in results] == [
+        (4, f"error: {refused} cannot be downloaded\n  reason: connection refused\n  hint: {hint}\n"),
+        (4, f"error: {unknown} cannot be downloaded\n  reason: host name not found\n  hint: {hint}\n"),
+    ]
+
+
+def test_a_server_with_an_error_is_tried_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everywheel.cli.recipes_new.RetryPolicy", lambda: RetryPolicy(attempts=1))
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/foo-1.2.tar.gz"
+        threads.submit(answer, server, b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+        result = run(tmp_path, "libfoo", url)
+
+    assert (result.exit_code, result.stderr) == (
+        4,
+        f"error: {url} cannot be downloaded\n  reason: 503 busy\n  hint: run it again, or name another address\n",
+    )
+
+
+def answer(server: socket.socket, text: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(text)
 
 
 @pytest.mark.parametrize("name", ["CON", "nul", "com1.2", "aux.lib", "foo.", "a b", "..", "-x"])

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -167,11 +168,43 @@ def test_a_hash_mismatch_everywhere_names_both_hashes_and_the_location(site: tup
         f"  pinned: sha256 {sha(A)}\n"
         "  store: missing\n"
         f"  {url}/wrong: hash mismatch: sha256 {sha(B)}, pinned {sha(A)}\n"
-        "  hint: compare the pin in the recipe with what upstream publishes; `everywheel recipes update` rewrites pins"
+        "  hint: compare the pin in the recipe with what upstream publishes; if the file is right, write "
+        f'`sha256 = "{sha(B)}"`'
     )
     assert caught.value.exit_code == 4
     assert not (tmp_path / "store" / "sources").exists()
     assert list((tmp_path / "store" / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("pages", "package", "advice"),
+    [
+        (
+            (B,),
+            "foo",
+            "compare the pin in the recipe with what upstream publishes; `everywheel recipes update` rewrites pins",
+        ),
+        (
+            (B, b"C"),
+            "",
+            "compare the pin in the recipe with what upstream publishes; for a file that is right, write its sha256",
+        ),
+    ],
+    ids=["with a source package", "of two files"],
+)
+def test_the_hint_of_a_hash_mismatch_is_what_the_recipe_can_do(
+    pages: Sequence[bytes], package: str, advice: str, site: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, directory = site
+    for number, content in enumerate(pages):
+        (directory / f"wrong{number}").write_bytes(content)
+    debian = DebianFile(package=package, file="foo.tar.gz") if package else None
+    file = pin(A, "foo-1.0.tar.gz", *(f"{url}/wrong{number}" for number in range(len(pages))))
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([replace(file, debian=debian)], store=tmp_path / "store", locations=NO_MIRRORS)
+
+    assert caught.value.hint == advice
 
 
 def test_an_unavailable_source_lists_each_location_with_its_reason(site: tuple[str, Path], tmp_path: Path) -> None:

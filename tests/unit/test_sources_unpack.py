@@ -189,6 +189,29 @@ def test_a_file_that_is_not_an_archive_is_reported(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04\x14\x00", "a zip archive"),
+        (b"7z\xbc\xaf\x27\x1c", "an archive of 7-Zip"),
+        (b"\x28\xb5\x2f\xfd\x04", "compressed with zstd"),
+        (b"LZIP\x01", "compressed with lzip"),
+    ],
+)
+def test_an_archive_of_another_format_is_named_with_those_that_are_unpacked(
+    start: bytes, kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").write_bytes(start + b"\0" * 600)
+
+    with pytest.raises(SourceError) as caught:
+        unpack_archive(PINNED, tmp_path / "archive", tmp_path / "tree")
+
+    assert caught.value.render() == (
+        f"error: foo 1.0: foo-1.0.tar.gz is {kind}, which is not supported\n"
+        "  hint: name a tar archive of upstream's in `urls`, compressed with gzip, bzip2 or xz, or Debian's file in `debian`"
+    )
+
+
 @pytest.mark.parametrize("entries", [[], [directory(".")]])
 def test_an_empty_archive_is_named(entries: Sequence[Entry], tmp_path: Path) -> None:
     archive = pack(tmp_path / "archive", entries)

@@ -14,6 +14,15 @@ from everywheel.sources.package_draft import SourcePackage
 
 _SHOWN = 12  # names in one line of a comment
 _WIDTH = 127  # characters of a line
+_GUESSED = "# guessed from the build files: what the build must install"
+_GUESSED_END = "# sonames and exports are for a shared library; see the page about recipes"
+_GUESSED_PRODUCTS = re.compile(
+    rf"^(\[products\]\n){re.escape(_GUESSED)}\n(?:(?:libraries|pkgconfig) = \[.*\]\n)*{re.escape(_GUESSED_END)}\n",
+    re.MULTILINE,
+)
+_RULES_COMMENT = (
+    "# CMake has no policies as old as the source's; those before 3.9 change install names on macOS (CMP0068)"
+)
 # The comments of a draft in [build], for build systems without switches for tests and parts.
 _COMMENTS = {
     "make": (
@@ -89,7 +98,8 @@ def _render_build(source: LibrarySource) -> Iterator[str]:
     values = {option.name: "false" for option in extras if not option.is_switch and option.default == "true"}
     values |= {option.name: "true" for option in against if not option.is_switch and option.default == "false"}
     if source.has_old_rules:
-        values["CMAKE_POLICY_VERSION_MINIMUM"] = '"3.5"'
+        values["CMAKE_POLICY_VERSION_MINIMUM"] = '"3.9"'
+        yield _RULES_COMMENT
     if values:
         yield f"options = {{ {', '.join(f'{_quote_key(name)} = {value}' for name, value in values.items())} }}"
     settled = {*enabled, *switches, *values}
@@ -106,12 +116,17 @@ def _name_license(name: str) -> str:
 
 
 def _render_products(source: LibrarySource, trial: Trial | None) -> Iterator[str]:
-    if trial is None or not trial.built:
-        yield "# guessed from the build files: what the build must install"
-        yield f"libraries = {_quote_all(source.libraries)}"
-        yield f"pkgconfig = {_quote_all(source.pkgconfig)}"
-        yield "# sonames and exports are for a shared library; see the page about recipes"
+    if trial is not None and trial.built:
+        yield from render_installed(trial)
         return
+    yield _GUESSED
+    yield f"libraries = {_quote_all(source.libraries)}"
+    yield f"pkgconfig = {_quote_all(source.pkgconfig)}"
+    yield _GUESSED_END
+
+
+def render_installed(trial: Trial) -> Iterator[str]:
+    """Yield the lines of [products] for what a trial has installed."""
     installed = trial.installed
     yield f"# what the trial has installed ({' and '.join(trial.built)}): compare it"
     yield f"libraries = {_quote_all(installed.libraries)}"
@@ -131,6 +146,12 @@ def _render_products(source: LibrarySource, trial: Trial | None) -> Iterator[str
         yield f"# {count_noun(installed.uncovered, 'further symbol')} of the shared library match no pattern"
     yield "# provides = []  # promises that a check.c, next to this file, proves; headers name what was built:"
     yield f"#   {_list(installed.features) or 'no features'}"
+
+
+def replace_guess(text: str, trial: Trial) -> str:
+    """Return the text of a draft with the products of a trial; unchanged if its products are not the guessed ones any more."""
+    lines = "\n".join(render_installed(trial))
+    return _GUESSED_PRODUCTS.sub(lambda match: f"{match[1]}{lines}\n", text)
 
 
 def _list(names: Sequence[str]) -> str:

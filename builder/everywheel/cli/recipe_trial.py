@@ -1,7 +1,8 @@
-"""The trial of a new recipe: both builds of its library, and what they install."""
+"""The trial of a recipe: both builds of its library, and what they install."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,8 @@ from everywheel.cli.output import echo
 from everywheel.cli.run_plan import run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Products, Recipe
-from everywheel.errors import EverywheelError
+from everywheel.config.recipe_resolver import find_unsupported
+from everywheel.errors import EverywheelError, count_noun, find_page
 from everywheel.execution.jobserver import default_jobs
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
@@ -24,10 +26,11 @@ from everywheel.store.local import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """The result of the builds: what they installed, the linkages that were built, and the error of each other one."""
+    """The result of the builds: what they installed, the linkages that were built or were not, and the errors of these."""
 
     installed: InstalledLibrary = field(default_factory=InstalledLibrary)
     built: tuple[Linkage, ...] = ()
+    failed: tuple[Linkage, ...] = ()
     errors: tuple[EverywheelError, ...] = ()
 
 
@@ -39,19 +42,22 @@ trial_options = collect_options("options", _make_trial_options, jobs_option, tim
 
 
 def try_recipe(recipe: Recipe, folder: Path, store: Store, options: BuildOptions) -> Trial:
-    """Build a library static and shared, with its requirements, without checks of products; failures are part of the result.
+    """Build a library static and shared, with its requirements; failures are part of the result.
 
-    The target is this machine's, or on macOS and Windows that of Linux with the same processor, whose files have sonames
-    and lists of exported symbols. `folder` is that of the project whose recipes the library requires.
+    Neither products nor the files of the license are checked. A linkage that the recipe does not support is left out. The
+    target is this machine's, or on macOS and Windows that of Linux with the same processor, whose files have sonames and
+    lists of exported symbols. `folder` is that of the project whose recipes the library requires.
     """
     project, target = load_project(folder), build_machine_target()
     if target.os != "linux":
         target = base_target("glibc", target.arch)
-    recipe = replace(recipe, products=Products())
+    supported = [x for x in (Linkage.STATIC, Linkage.SHARED) if not find_unsupported(recipe, target, x)]
+    recipe = _drop_promises(recipe)
     project = replace(project, recipes={**project.recipes, recipe.name: recipe}, linkage=Linkage.SHARED, overrides=())
     results: dict[Linkage, InstalledLibrary] = {}
     errors: list[EverywheelError] = []
-    for linkage in (Linkage.STATIC, Linkage.SHARED):
+    linkages = supported or (Linkage.STATIC, Linkage.SHARED)  # whose error states the reason
+    for linkage in linkages:
         echo(f"trial: {recipe.name} {recipe.version} for {target.tag}, {linkage}", err=True)
         result = _build(recipe, project, target, linkage, store, options)
         if isinstance(result, EverywheelError):
@@ -60,7 +66,33 @@ def try_recipe(recipe: Recipe, folder: Path, store: Store, options: BuildOptions
             results[linkage] = result
     built = tuple(linkage for linkage, installed in results.items() if installed.libraries)
     static, shared = (results.get(linkage, InstalledLibrary()) for linkage in (Linkage.STATIC, Linkage.SHARED))
-    return Trial(installed=join_installed(static, shared), built=built, errors=tuple(errors))
+    failed = tuple(linkage for linkage in linkages if linkage not in built)
+    return Trial(installed=join_installed(static, shared), built=built, failed=failed, errors=tuple(errors))
+
+
+def list_findings(trial: Trial) -> Iterator[str]:
+    """Yield one line for everything that the maintainer decides after a trial."""
+    if trial.built:
+        for linkage in trial.failed:
+            yield f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
+        if not trial.installed.pkgconfig:
+            yield "it installs no pkg-config file: builds find it by its name only, and `provides` cannot be checked"
+    else:
+        yield "the trial built no library: correct the recipe"
+    if trial.installed.uncovered:
+        yield f"`exports` leaves out {count_noun(trial.installed.uncovered, 'symbol')}: add patterns, or hide them"
+    if trial.errors:
+        yield f"{find_page('troubleshooting.md')} lists messages of build systems with what to change in the recipe"
+
+
+def _drop_promises(recipe: Recipe) -> Recipe:
+    """Return the recipe without what a build checks: the trial proposes the products, and states the license nowhere."""
+    features = {
+        name: replace(feature, exports=(), provides=(), evidence=()) for name, feature in recipe.features.items()
+    }
+    overrides = tuple(replace(override, exports=(), provides=(), evidence=()) for override in recipe.overrides)
+    license = replace(recipe.license, files=())
+    return replace(recipe, license=license, products=Products(), features=features, overrides=overrides)
 
 
 def _build(

@@ -15,12 +15,13 @@ from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recip
 from everywheel.cli.recipe_review import review_recipes
 from everywheel.cli.recipe_updates import outdated_command, update_command
 from everywheel.cli.recipes_new import new_command
+from everywheel.cli.recipes_try import try_command
 from everywheel.cli.run_plan import choose_targets
 from everywheel.config.collection import (
+    choose_recipe,
     load_available_recipes,
     load_collections,
     name_collection,
-    suggest_recipe,
 )
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Recipe
@@ -85,7 +86,7 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
 
     Example: everywheel recipes show glib
     """
-    recipe = _choose_recipe(name, load_available_recipes(root))
+    recipe = choose_recipe(name, load_available_recipes(root))
     if as_json:
         document = {**dataclasses.asdict(recipe), "collection": name_collection(recipe)}
         echo(json.dumps(document, indent=1, default=str))
@@ -93,12 +94,6 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
     for label, value in describe_recipe(recipe).items():
         if value:
             echo(f"{label + ':':<16}{value}")
-
-
-def _choose_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
-    if name not in recipes:
-        raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
-    return recipes[name]
 
 
 @recipes_group.command("check", short_help="Review every recipe, and plan every architecture.")
@@ -160,5 +155,6 @@ def _list_base_targets() -> tuple[Target, ...]:
 recipes_group.add_command(outdated_command)
 recipes_group.add_command(update_command)
 recipes_group.add_command(new_command)
+recipes_group.add_command(try_command)
 
 COMMAND = recipes_group

@@ -14,14 +14,14 @@ import click
 from everywheel.cli.output import echo
 from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
-from everywheel.cli.recipe_trial import Trial, trial_options, try_recipe
+from everywheel.cli.recipe_trial import Trial, list_findings, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import is_built_in, load_available_recipes
-from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe import Recipe
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import DEBIAN_PACKAGE, RECIPE_NAME, URL, VERSION
-from everywheel.errors import SourceError, UsageError, count_noun, find_page
+from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.pipeline import BuildOptions
@@ -32,7 +32,7 @@ from everywheel.sources.deadline import Deadline, DeadlineExceeded
 from everywheel.sources.http import download
 from everywheel.sources.locations import find_locations
 from everywheel.sources.package_draft import fetch_package
-from everywheel.sources.request import PinnedFile, Unavailable
+from everywheel.sources.request import CHECK_NETWORK, NoConnection, PinnedFile, Unavailable, Unreachable
 from everywheel.sources.unpack import unpack_archive
 from everywheel.sources.url import Limits
 
@@ -58,6 +58,7 @@ _SHOWN = 3  # locations in one line
 _NUMBERS = r"(\d+(?:[._]\d+)*[A-Za-z0-9.]*?)"
 _VERSION = re.compile(rf"(?:^|[-_/v]){_NUMBERS}(?:\+[a-z0-9]+)?(?:\.orig)?\.(?:tar\.\w+|tgz|tbz2|txz)$")
 _HINT = "the address is that of the archive itself, such as https://…/foo-1.0.tar.gz"
+_NO_ZIP = "use upstream's .tar.gz, or Debian's source package with --debian"
 _OTHER_ARCHIVE = "name the tar archive that upstream publishes, or Debian's source package with --debian"
 
 
@@ -98,10 +99,8 @@ def new_command(
     url = _check_arguments(name, address, url, debian)
     folder = root / "recipes" / name
     if folder.exists():
-        raise UsageError(
-            f"{folder} exists",
-            hint="remove it to draft it again, or choose another name",
-        )
+        again = f"`everywheel recipes try {name}` builds it; " if (folder / "recipe.toml").exists() else ""
+        raise UsageError(f"{folder} exists", hint=f"{again}remove it to draft it again, or choose another name")
     store = open_store()
     draft = _make_draft(name, url, debian, version, root, store.root)
     recipe, trial = _write(draft, None, folder), None
@@ -111,7 +110,8 @@ def new_command(
         _write(draft, trial, folder)
     for line in _list_undecided(draft, trial, root, folder):
         echo(line)
-    echo(f"check the comments in it, then run `everywheel deps {name}`")
+    command = "deps" if trial is not None and trial.built else "recipes try"
+    echo(f"check the comments in it, then run `everywheel {command} {name}`")
     if trial is not None and not trial.built and trial.errors:
         ctx.exit(trial.errors[0].exit_code)
 
@@ -166,7 +166,8 @@ def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path)
     if not source.system:
         yield f"the source has no build file that is known: write {folder / 'overlay' / 'meson.build'}"
     if not source.license_files:
-        yield "the source has no file with a license at its top: name the files with its text in `license`"
+        where = f"at its top or on the path to {source.subdir}" if source.subdir else "at its top"
+        yield f"the source has no file with a license {where}: name the files with its text in `license`"
     elif not source.license:
         yield "the license was not recognized: name its SPDX expression"
     if source.downloads:
@@ -178,15 +179,7 @@ def _list_undecided(draft: Draft, trial: Trial | None, root: Path, folder: Path)
     if missing:
         yield f"no recipe has what the build files look for: {', '.join(missing)}"
     if trial is not None:
-        for linkage in (Linkage.STATIC, Linkage.SHARED):
-            if linkage not in trial.built:
-                yield f"the trial built no {linkage} library: see above, and state what cannot be built in [[overrides]]"
-        if trial.built and not trial.installed.pkgconfig:
-            yield "it installs no pkg-config file: builds find it by its name only, and `provides` cannot be checked"
-        if trial.installed.uncovered:
-            yield f"`exports` leaves out {count_noun(trial.installed.uncovered, 'symbol')}: add patterns, or hide them"
-        if trial.errors:
-            yield f"{find_page('troubleshooting.md')} lists messages of build systems with what to change in the recipe"
+        yield from list_findings(trial)
     yield "summary, `provides` with a check.c, and `cpe` are yours to write"
     if not has_project(root):
         yield (
@@ -200,6 +193,8 @@ def _check_name(name: str) -> None:
 
 
 def _check_address(url: str, version: str) -> None:
+    if _find_filename(url).casefold().endswith(".zip"):
+        raise UsageError("zip archives are not supported", details={"address": url}, hint=_NO_ZIP)
     for rule, text, hint in ((URL, url, _HINT), (VERSION, version, "name it with --version")):
         if not rule.accepts(text):
             raise UsageError(f"'{text}' is not {rule.description}" if text else f"{url} has no version", hint=hint)
@@ -268,4 +263,10 @@ def _download(url: str, path: Path) -> None:
         )
     except (Unavailable, DeadlineExceeded) as error:
         details = {"reason": str(error).lower() or "too slow"}
-        raise SourceError(f"{url} cannot be downloaded", details=details, hint=_HINT) from None
+        raise SourceError(f"{url} cannot be downloaded", details=details, hint=_choose_hint(error)) from None
+
+
+def _choose_hint(error: Unavailable | DeadlineExceeded) -> str:
+    if isinstance(error, NoConnection):
+        return CHECK_NETWORK
+    return "run it again, or name another address" if isinstance(error, (Unreachable, DeadlineExceeded)) else _HINT

@@ -85,6 +85,13 @@ def is_built_in(recipe: Recipe) -> bool:
     return recipe.directory.parent.resolve() == find_built_in().resolve()
 
 
+def choose_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
+    """Return the recipe of a name; raise UsageError for one that does not exist."""
+    if name not in recipes:
+        raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
+    return recipes[name]
+
+
 def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:
     """Return a hint for the name of a recipe that does not exist: the most similar one, or those of the project.
 

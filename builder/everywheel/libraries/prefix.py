@@ -154,8 +154,11 @@ def split_requirements(value: str) -> list[str]:
 
 
 def _list_candidates(source: Path) -> dict[str, str]:
-    """Return the files at the top of a source that are named like a license, as the details of an error."""
-    names = sorted(path.name for path in source.iterdir() if _LICENSE_NAME.match(path.name))
+    """Return the files of a source that are named like a license, those nearest to the top first, as details of an error."""
+    paths = [
+        path.relative_to(source) for path in source.rglob("*") if _LICENSE_NAME.match(path.name) and path.is_file()
+    ]
+    names = [path.as_posix() for path in sorted(paths, key=lambda path: (len(path.parts), path))]
     return {"named like a license": ", ".join(names[:_SHOWN]) or "none"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -110,11 +110,12 @@ def recognize_library(root: Path, name: str) -> LibrarySource:
         system, build_file = _find_make_build(files)
     switches = {file.name: _read(file) for file in files if file.path.name in _OPTION_FILES or file.name == build_file}
     pkgconfig = tuple(_list_pkgconfig(files, texts, system))
-    licenses = sorted((file for file in files if _is_license(file.name)), key=lambda file: file.name)
+    subdir = build_file.rpartition("/")[0]
+    licenses = _find_licenses(files, subdir)
     stated = _MESON_LICENSE.search(texts[build_file]) if system == "meson" else None
     return LibrarySource(
         system=system,
-        subdir=build_file.rpartition("/")[0],
+        subdir=subdir,
         license=(_check_license(stated[1]) if stated else "") or _recognize_license([_read(file) for file in licenses]),
         license_files=tuple(file.name for file in licenses),
         libraries=_list_libraries(texts, system, name, pkgconfig),
@@ -170,8 +171,12 @@ def _find_build_file(texts: dict[str, str]) -> str:
     return min(names, key=lambda name: (name.count("/"), not name.endswith("meson.build"), name), default="")
 
 
-def _is_license(name: str) -> bool:
-    return "/" not in name and _LICENSE_FILE.fullmatch(name) is not None
+def _find_licenses(files: Sequence[ListedFile], subdir: str) -> list[ListedFile]:
+    """Return the license files at the top of a source, else in the first folder on the path to `subdir` that has any."""
+    named = sorted((file for file in files if _LICENSE_FILE.fullmatch(file.path.name)), key=lambda file: file.name)
+    folders = [parent.as_posix() for parent in reversed((PurePosixPath(subdir) / "file").parents)]
+    licenses = ([file for file in named if PurePosixPath(file.name).parent.as_posix() == folder] for folder in folders)
+    return next(filter(None, licenses), [])
 
 
 def _check_license(stated: str) -> str:

@@ -48,7 +48,7 @@ def put_file(file: Path, path: Path, sha256: str) -> Path:
             shutil.copyfile(original, file)
     actual = hash_file(file)
     if actual != sha256:
-        raise HashMismatch(f"hash mismatch: sha256 {actual}, pinned {sha256}")
+        raise HashMismatch(f"hash mismatch: sha256 {actual}, pinned {sha256}", actual=actual)
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         flush_file(file)

@@ -95,18 +95,24 @@ def _choose_hint(outcomes: Sequence[Outcome]) -> str:
     failed = [*outcomes, *(outcome.archive for outcome in outcomes if outcome.archive is not None)]
     reasons = [reason for outcome in failed for reason in outcome.reasons.values()]
     mismatches = [
-        (outcome.file, location)
+        (outcome.file, location, reason)
         for outcome in failed
         for location, reason in outcome.reasons.items()
         if isinstance(reason, HashMismatch)
     ]
-    if any(isinstance(reason, WrongPin) for reason in reasons):
-        return "correct the pins in the recipe; `everywheel recipes update` rewrites them"
+    if wrong := [outcome.file for outcome in failed if outcome.is_wrong]:
+        rewrites = "; `everywheel recipes update` rewrites them" if any(map(_has_package, wrong)) else ""
+        return f"correct the pins in the recipe{rewrites}"
     snapshots = [reason for reason in reasons if isinstance(reason, SnapshotMismatch)]
     if any(reason.is_pinned for reason in snapshots):
         return "correct `sha1` in the recipe: `sha1sum` prints it for the file whose `sha256` is pinned"
-    if any(is_canonical(file, location) for file, location in mismatches):
+    canonical = [(file, mismatch.actual) for file, location, mismatch in mismatches if is_canonical(file, location)]
+    if any(_has_package(file) for file, _ in canonical):
         return f"{COMPARE_PIN}; `everywheel recipes update` rewrites pins"
+    if len(hashes := {actual for _, actual in canonical}) == 1:
+        return f'{COMPARE_PIN}; if the file is right, write `sha256 = "{hashes.pop()}"`'
+    if canonical:
+        return f"{COMPARE_PIN}; for a file that is right, write its sha256"
     if snapshots:
         return f"set EVERYWHEEL_SNAPSHOT to another snapshot service; {_IMPORT_HINT}"
     if mismatches:
@@ -114,3 +120,8 @@ def _choose_hint(outcomes: Sequence[Outcome]) -> str:
     if any(isinstance(reason, Superseded) for reason in reasons):
         return "`everywheel recipes update` looks for the patches of newer revisions and rewrites the pins"
     return f"set EVERYWHEEL_MIRRORS to a mirror; {_IMPORT_HINT}"
+
+
+def _has_package(file: PinnedFile) -> bool:
+    """Return whether the recipe of a file names a source package, whose pins `recipes update` rewrites."""
+    return (file.archive or file).debian is not None

@@ -20,7 +20,7 @@ from everywheel.execution.files import translate_os_errors
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.deadline import Deadline
 from everywheel.sources.progress import OnBytes
-from everywheel.sources.request import Missing, Unavailable, Unreachable, WrongSize
+from everywheel.sources.request import Missing, NoConnection, Unavailable, Unreachable, WrongSize
 from everywheel.sources.url import Limits
 
 _CHUNK = 1 << 16
@@ -35,6 +35,12 @@ _BAD_URLS = (
     requests.exceptions.MissingSchema,
     exceptions.LocationParseError,
     UnicodeError,
+)
+_NO_CONNECTION = (
+    exceptions.NewConnectionError,
+    exceptions.ConnectTimeoutError,
+    exceptions.ProxyError,
+    exceptions.SSLError,
 )
 _BROKEN_ANSWERS = (requests.RequestException, exceptions.HTTPError, HTTPException, ValueError, OverflowError)
 
@@ -167,7 +173,8 @@ def _request(
         except _BAD_URLS:
             raise Unavailable("not a URL that can be fetched") from None
         except _BROKEN_ANSWERS as error:
-            raise Unreachable(_count_attempts(_describe(error, policy), policy.attempts)) from None
+            kind = NoConnection if isinstance(_find_cause(error), _NO_CONNECTION) else Unreachable
+            raise kind(_count_attempts(_describe(error, policy), policy.attempts)) from None
         try:
             target = session.find_redirect(response)
             if target is None:
@@ -236,11 +243,15 @@ def _count_attempts(reason: str, attempts: int) -> str:
     return f"{reason} ({attempts} attempts)" if attempts > 1 else reason
 
 
+def _find_cause(error: BaseException) -> object:
+    """Return the exception of urllib3 that one of requests is for."""
+    cause = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
+    return cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
+
+
 def _describe(error: BaseException, policy: RetryPolicy) -> str:
     """Return a short reason for an exception of requests or urllib3."""
-    cause = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
-    if isinstance(cause, exceptions.MaxRetryError):
-        cause = cause.reason
+    cause = _find_cause(error)
     meanings: list[tuple[type[BaseException] | tuple[type[BaseException], ...], str]] = [
         (exceptions.NameResolutionError, "host name not found"),
         (exceptions.SSLError, "the certificate or the TLS protocol was refused"),

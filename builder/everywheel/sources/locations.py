@@ -202,7 +202,7 @@ def _fetch_snapshot(
         sha1 = hashlib.file_digest(content, "sha1").hexdigest()
     cause = "as pinned: that of another file" if sha1 == file.sha1 else "which is not that of the address"
     reason = f"hash mismatch: sha256 {actual}, pinned {file.sha256}; its sha1 is {sha1}, {cause}"
-    raise SnapshotMismatch(reason, is_pinned=sha1 == file.sha1)
+    raise SnapshotMismatch(reason, actual=actual, is_pinned=sha1 == file.sha1)
 
 
 def _copy(source: Path, limit: int, path: Path, on_bytes: OnBytes) -> None:

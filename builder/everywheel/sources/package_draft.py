@@ -17,7 +17,7 @@ from everywheel.sources.distro.debian_source import PackageClient
 from everywheel.sources.distro.debian_version import DebianVersion
 from everywheel.sources.distro.packaging import Packaging, read_packaging
 from everywheel.sources.package_state import find_archive, find_packaging
-from everywheel.sources.request import PinnedFile, Unavailable
+from everywheel.sources.request import CHECK_NETWORK, PinnedFile, Unavailable, Unreachable
 from everywheel.sources.update import NO_VULNERABILITY, PatchPin
 
 _TIME_LIMIT = 600.0  # seconds
@@ -69,10 +69,11 @@ def fetch_package(
             raise _report_unknown(package, client.find_sources(package))
         return _fetch_newest(client, _list_matching(package, version, revisions), folder)
     except (Unavailable, DeadlineExceeded) as error:
+        other = "name another version with --version, or the address of upstream's archive instead of --debian"
         raise SourceError(
             f"the source package {package} is not available",
             details={"reason": str(error) or "too slow"},
-            hint="name another version with --version, or the address of upstream's archive instead of --debian",
+            hint=CHECK_NETWORK if isinstance(error, Unreachable) else other,
         ) from None
 
 
@@ -106,16 +107,19 @@ def _report_unknown(package: str, sources: Sequence[str]) -> UsageError:
 def _fetch_newest(client: PackageClient, revisions: Sequence[Revision], folder: Path) -> SourcePackage:
     """Return the newest revision of which the archives have the files: those of a newer one may be gone, or not there yet."""
     reasons: list[str] = []
+    kind: type[Unavailable] = Unreachable
     for revision in revisions:
         archive = find_archive(revision)
         if archive is None:
+            kind = Unavailable
             reasons.append(f"{revision.version}: has several archives, or none")
             continue
         try:
             return replace(_fetch(client, revision, archive, folder), skipped="; ".join(reasons))
         except Unavailable as error:
+            kind = kind if isinstance(error, Unreachable) else Unavailable
             reasons.append(f"{revision.version}: {str(error).lower()}")
-    raise Unavailable("; ".join(reasons))
+    raise kind("; ".join(reasons))
 
 
 def _fetch(client: PackageClient, revision: Revision, archive: ListedFile, folder: Path) -> SourcePackage:

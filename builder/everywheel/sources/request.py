@@ -44,6 +44,10 @@ COMPARE_PIN = "compare the pin in the recipe with what upstream publishes"
 """The hint when bytes that match their pin cannot be used."""
 
 
+CHECK_NETWORK = "check the network and the proxy (`https_proxy`)"
+"""The hint when there is no connection to a host."""
+
+
 class Unavailable(Exception):
     """A location cannot provide a file; the text is a short reason."""
 
@@ -53,14 +57,18 @@ class Missing(Unavailable):
 
 
 class HashMismatch(Unavailable):
-    """A location provided bytes with another hash than the pinned one."""
+    """A location provided bytes with another hash than the pinned one: the sha256 `actual`."""
+
+    def __init__(self, reason: str, *, actual: str) -> None:
+        super().__init__(reason)
+        self.actual = actual
 
 
 class SnapshotMismatch(HashMismatch):
     """The snapshot service provided other bytes: it is wrong, or the recipe's sha1 is that of another file (`is_pinned`)."""
 
-    def __init__(self, reason: str, *, is_pinned: bool) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, *, actual: str, is_pinned: bool) -> None:
+        super().__init__(reason, actual=actual)
         self.is_pinned = is_pinned
 
 
@@ -70,6 +78,10 @@ class WrongSize(Unavailable):
 
 class Unreachable(Unavailable):
     """A location did not answer: no connection, an error of the server, or hardly any bytes in a long time."""
+
+
+class NoConnection(Unreachable):
+    """There is no connection to the host of a location, or to the proxy."""
 
 
 class Superseded(Unavailable):

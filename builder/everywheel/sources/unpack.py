@@ -15,13 +15,24 @@ from everywheel.errors import SourceError
 from everywheel.execution.files import translate_os_errors
 from everywheel.sources.request import COMPARE_PIN, PinnedFile, Unavailable
 
+# The first bytes of archives that are not unpacked.
+_UNSUPPORTED = {
+    b"PK\x03\x04": "a zip archive",
+    b"7z\xbc\xaf": "an archive of 7-Zip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
+    b"LZIP": "compressed with lzip",
+}
+_TAR_HINT = (
+    "name a tar archive of upstream's in `urls`, compressed with gzip, bzip2 or xz, or Debian's file in `debian`"
+)
 _LARGEST_MEMBER = 64 << 20  # bytes; a patch is far smaller
 
 
 def unpack_archive(file: PinnedFile, archive: Path, directory: Path) -> None:
-    """Unpack a tar archive of any compression into a new directory, without its single top-level directory.
+    """Unpack a tar archive into a new directory, without its single top-level directory.
 
-    Raises SourceError for an archive that is truncated, empty, or leads out of the directory, which then does not exist.
+    It is not compressed, or with gzip, bzip2 or xz. Raises SourceError for an archive that is truncated, empty, or leads
+    out of the directory, which then does not exist.
     """
     scratch = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}")
     try:
@@ -64,6 +75,8 @@ def _report_broken(file: PinnedFile, archive: Path, reason: BaseException) -> So
         return SourceError(f"{file.title} is truncated or damaged", details=details, hint=COMPARE_PIN)
     if not start:
         return SourceError(f"{file.title} is an empty file", hint=COMPARE_PIN)
+    if unsupported := next((kind for magic, kind in _UNSUPPORTED.items() if start.startswith(magic)), ""):
+        return SourceError(f"{file.title} is {unsupported}, which is not supported", hint=_TAR_HINT)
     begin = start[:24].decode("ascii", errors="backslashreplace").replace("\n", " ")
     return SourceError(f"{file.title} is not a tar archive", details={"begins with": begin}, hint=COMPARE_PIN)
 
