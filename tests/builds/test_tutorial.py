@@ -39,6 +39,6 @@ def test_the_commands_of_the_tutorial(tmp_path: Path) -> None:
         outputs.append(result.stdout.replace("up to date: ", "built: "))
 
     shown = "".join(list_blocks("text")).splitlines()
-    assert len(shown) == 9
+    assert len(shown) == 15
     assert [line for line in shown if line not in "".join(outputs).splitlines()] == []
     assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["tool"]["everywheel"]["requires"] == ["libyaml"]

@@ -52,7 +52,7 @@ def test_the_policies_of_an_old_source_are_replaced_with_the_reason(tmp_path: Pa
 
     text = (tmp_path / "recipes" / "libfoo" / "recipe.toml").read_text()
     assert (
-        "\n# CMake has no policies as old as the source's; those before 3.9 change install names on macOS (CMP0068)\n"
+        "\n# Older policies are not supported, or change the install name on macOS when RPATHs are switched off (CMP0068).\n"
         'options = { CMAKE_POLICY_VERSION_MINIMUM = "3.9" }\n'
     ) in text
 

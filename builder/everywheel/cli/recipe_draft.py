@@ -21,7 +21,7 @@ _GUESSED_PRODUCTS = re.compile(
     re.MULTILINE,
 )
 _RULES_COMMENT = (
-    "# CMake has no policies as old as the source's; those before 3.9 change install names on macOS (CMP0068)"
+    "# Older policies are not supported, or change the install name on macOS when RPATHs are switched off (CMP0068)."
 )
 # The comments of a draft in [build], for build systems without switches for tests and parts.
 _COMMENTS = {
