@@ -16,6 +16,7 @@ from everywheel.cli.recipe_draft import pin_address
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.execution.retry import RetryPolicy
 from everywheel.recognition.library_source import recognize_library
+from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.locations import SourceLocations
 from snapshot_server import serve
 from test_sources_debian import Repository, needs_apt
@@ -208,6 +209,23 @@ def test_a_binary_package_is_an_error_that_names_its_source(tmp_path: Path, monk
         "  hint: search its name at https://packages.debian.org/search?keywords=libbar, "
         "or use the address of an archive\n",
     )
+
+
+@needs_apt
+def test_package_lists_without_a_connection_are_an_error_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        host = f"127.0.0.1:{closed.getsockname()[1]}"
+    locations = SourceLocations(archives=(Archive(uri=f"http://{host}", suites=("sid",)),), snapshot="")
+    monkeypatch.setattr("everywheel.cli.recipes_new.find_locations", lambda: locations)
+
+    result = run(tmp_path, "libfoo", "--debian", "foo")
+
+    assert result.exit_code == 4
+    assert result.stderr.startswith("error: the source package foo is not available\n  reason: ")
+    assert f"Could not connect to {host}" in result.stderr
+    assert result.stderr.endswith("\n  hint: check the network and the proxy (`https_proxy`)\n")
 
 
 def test_a_recipe_that_replaces_a_built_in_one_is_reported(tmp_path: Path) -> None:

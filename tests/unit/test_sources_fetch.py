@@ -24,9 +24,10 @@ from everywheel.config.source import DebianFile, Patch, Source
 from everywheel.errors import MachineError, SourceError
 from everywheel.execution.retry import RetryPolicy
 from everywheel.sources.fetch import fetch_sources
+from everywheel.sources.fetch_errors import Outcome, report_unavailable
 from everywheel.sources.locations import SourceLocations, find_locations
 from everywheel.sources.progress import FetchEvent, FetchEventKind
-from everywheel.sources.request import PinnedFile, list_source_files
+from everywheel.sources.request import PinnedFile, WrongPin, list_source_files
 
 A, B = b"first archive", b"second archive"
 NONE = "0" * 64
@@ -205,6 +206,26 @@ def test_the_hint_of_a_hash_mismatch_is_what_the_recipe_can_do(
         fetch_sources([replace(file, debian=debian)], store=tmp_path / "store", locations=NO_MIRRORS)
 
     assert caught.value.hint == advice
+
+
+@pytest.mark.parametrize(
+    ("debian", "advice"),
+    [
+        (DebianFile(package="foo", file="foo.debian.tar.xz"), "; `everywheel recipes update` rewrites them"),
+        (None, ""),
+    ],
+)
+def test_the_hint_for_a_wrong_pin_names_the_update_of_a_source_package_only(
+    debian: DebianFile | None, advice: str
+) -> None:
+    archive = PinnedFile(label="foo 1.0", filename="foo.debian.tar.xz", sha256=NONE, debian=debian)
+    patch = PinnedFile(
+        label="foo 1.0", filename="a.patch", sha256=NONE, patches=NONE, archive=archive, member="a.patch"
+    )
+
+    error = report_unavailable([Outcome(file=patch, reasons={"store": WrongPin("a.patch is not in it")})])
+
+    assert error.hint == f"correct the pins in the recipe{advice}"
 
 
 def test_an_unavailable_source_lists_each_location_with_its_reason(site: tuple[str, Path], tmp_path: Path) -> None:

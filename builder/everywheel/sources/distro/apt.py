@@ -207,7 +207,7 @@ class AptRoot:
         )
         if status or not path.exists():
             reason = _first_error(errors) or f"apt-helper failed (exit {status})"
-            raise Unreachable(reason) if _NO_ANSWER.search(reason) else Unavailable(reason)
+            raise classify_failure(reason)
 
     def _run(self, program: str, *args: str, on_tick: Callable[[], None] = lambda: None) -> tuple[int, str, str]:
         """Run a program of apt in the root and return its exit status, output and errors.
@@ -230,6 +230,11 @@ class AptRoot:
         if "No space left on device" in result.errors + result.output:
             raise report_full_disk(self.directory)
         return result.exit_code, result.output, result.errors
+
+
+def classify_failure(reason: str) -> Unavailable:
+    """Return the exception for an error of apt: Unreachable if a host did not answer."""
+    return Unreachable(reason) if _NO_ANSWER.search(reason) else Unavailable(reason)
 
 
 def _first_error(errors: str) -> str:

@@ -13,7 +13,7 @@ from everywheel.execution.files import hash_file, translate_os_errors
 from everywheel.sources.availability import Availability
 from everywheel.sources.cache import hash_bytes, open_scratch, put_file
 from everywheel.sources.deadline import Deadline, DeadlineExceeded
-from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision
+from everywheel.sources.distro.apt import AptRoot, ListedFile, Revision, classify_failure
 from everywheel.sources.distro.apt_archives import Archive, find_machine_archives
 from everywheel.sources.progress import OnBytes
 from everywheel.sources.request import PinnedFile, Superseded, Unavailable, Unreachable, WrongSize
@@ -116,7 +116,7 @@ class PackageClient:
         root, revisions, updates = self._open()
         updated = self._update(updates, trust_recent=False)
         if root.update_error:
-            raise Unavailable(root.update_error)
+            raise classify_failure(root.update_error)
         return root.find_suites(revisions if updated is None else updated)
 
     def find_sources(self, binary: str) -> tuple[str, ...]:
