@@ -228,6 +228,22 @@ def test_the_hint_for_a_wrong_pin_names_the_update_of_a_source_package_only(
     assert error.hint == f"correct the pins in the recipe{advice}"
 
 
+def test_a_file_of_upstream_that_is_larger_than_pinned_is_an_error_of_the_pin(
+    site: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, directory = site
+    (directory / "large").write_bytes(A)
+    file = replace(pin(A, "foo-1.0.tar.gz", f"{url}/large"), size=1)
+
+    with pytest.raises(SourceError) as caught:
+        fetch_sources([file], store=tmp_path / "store", locations=NO_MIRRORS)
+
+    assert caught.value.render().endswith(
+        f"\n  {url}/large: has {len(A)} bytes, but the pinned file has 1\n"
+        "  hint: compare the pin in the recipe with what upstream publishes: `size` is too small, or that of another file"
+    )
+
+
 def test_an_unavailable_source_lists_each_location_with_its_reason(site: tuple[str, Path], tmp_path: Path) -> None:
     url, _ = site
     with socket.create_server(("127.0.0.1", 0)) as closed:

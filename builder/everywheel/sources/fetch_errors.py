@@ -17,6 +17,7 @@ from everywheel.sources.request import (
     Superseded,
     Unavailable,
     WrongPin,
+    WrongSize,
 )
 
 _IMPORT_HINT = "`everywheel sources import BUNDLE` imports sources from another machine"
@@ -93,13 +94,9 @@ def _render(outcome: Outcome) -> list[str]:
 
 def _choose_hint(outcomes: Sequence[Outcome]) -> str:
     failed = [*outcomes, *(outcome.archive for outcome in outcomes if outcome.archive is not None)]
-    reasons = [reason for outcome in failed for reason in outcome.reasons.values()]
-    mismatches = [
-        (outcome.file, location, reason)
-        for outcome in failed
-        for location, reason in outcome.reasons.items()
-        if isinstance(reason, HashMismatch)
-    ]
+    answers = [(outcome.file, *answer) for outcome in failed for answer in outcome.reasons.items()]
+    reasons = [reason for _, _, reason in answers]
+    mismatches = [(file, location, reason) for file, location, reason in answers if isinstance(reason, HashMismatch)]
     if wrong := [outcome.file for outcome in failed if outcome.is_wrong]:
         rewrites = "; `everywheel recipes update` rewrites them" if any(map(_has_package, wrong)) else ""
         return f"correct the pins in the recipe{rewrites}"
@@ -113,6 +110,8 @@ def _choose_hint(outcomes: Sequence[Outcome]) -> str:
         return f'{COMPARE_PIN}; if the file is right, write `sha256 = "{hashes.pop()}"`'
     if canonical:
         return f"{COMPARE_PIN}; for a file that is right, write its sha256"
+    if any(isinstance(reason, WrongSize) and file.size and is_canonical(file, name) for file, name, reason in answers):
+        return f"{COMPARE_PIN}: `size` is too small, or that of another file"
     if snapshots:
         return f"set EVERYWHEEL_SNAPSHOT to another snapshot service; {_IMPORT_HINT}"
     if mismatches:
