@@ -28,7 +28,7 @@ from everywheel.toolchains.engines import open_engine
 from everywheel.toolchains.toolchain import Toolchain, ToolchainOptions
 from everywheel.toolchains.toolchain_writer import write_toolchain
 
-_LOADERS = Path("/lib")  # of `musl`, `musl:arm64` and so on, which are installed beside each other
+_LOADERS = Path("/lib")  # of `musl`, `musl:arm64` and so on, of several architectures
 _TIMEOUT = 300  # seconds; starting Wine takes most of it on a busy machine
 
 

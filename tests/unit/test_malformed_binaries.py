@@ -243,12 +243,12 @@ def make_elf(*, sections: int = 0, segments: int = 0, segment_type: int = 4, cut
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (make_elf(sections=10_001), "its header lists 10001 sections, and at most 10000 are read"),
-        (make_elf(sections=600_000), "its header lists 600000 sections, and at most 10000 are read"),
+        (make_elf(sections=20_001), "its header lists 20001 sections, and at most 20000 are read"),
+        (make_elf(sections=600_000), "its header lists 600000 sections, and at most 20000 are read"),
         (make_elf(segments=1_001), "its header lists 1001 program headers, and at most 1000 are read"),
         (make_elf(segments=0xFFFF), "its header lists 65535 program headers, and at most 1000 are read"),
-        (make_elf(segments=1_000, segment_type=2, sections=9_999), "it has 1000 dynamic segments"),
-        (make_elf(sections=9_999, cut=1), "truncated: 639999 of 640000 bytes"),
+        (make_elf(segments=1_000, segment_type=2, sections=19_999), "it has 1000 dynamic segments"),
+        (make_elf(sections=20_000, cut=1), "truncated: 1280063 of 1280064 bytes"),
         (make_elf(segments=1_000, cut=1), "truncated: 56063 of 56064 bytes"),
     ],
     ids=[
