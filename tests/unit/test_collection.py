@@ -190,6 +190,129 @@ def test_list_search_and_show_work_in_an_empty_folder(tmp_path: Path) -> None:
     assert run("-p", tmp_path, "recipes", "check") == f"{len(rows)} built-in recipes are valid on 14 targets\n"
 
 
+def test_the_facts_and_products_of_a_recipe_are_shown(project: Path) -> None:
+    folder = project / "recipes" / "libfoo"
+    (folder / "patches").mkdir(parents=True)
+    (folder / "patches" / "fix.patch").write_text("")
+    keys = """exports = ["foo_*"]
+provides = ["zip"]
+sonames = { foo = "libfoo.so.1" }
+[features.fast]
+exports = ["fast_*"]
+provides = ["fast"]
+[[overrides]]
+when = { os = "windows", linkage = "shared" }
+unsupported = "its source does not mark what it exports"
+"""
+    (folder / "recipe.toml").write_text(f'alternatives = ["zlib"]{RECIPE}{keys}')
+
+    assert (
+        run("-p", project, "recipes", "show", "libfoo")
+        == f"""\
+name:           libfoo 1.0
+license:        MIT
+collection:     {project / "recipes"}
+source:         foo-1.0.tar.gz, sha256 {"1" * 64}
+locations:      https://example.org/foo-1.0.tar.gz
+patches:        patches/fix.patch
+system:         headers
+features:       fast
+differs for:    os=windows linkage=shared
+unsupported:    os=windows linkage=shared (its source does not mark what it exports)
+alternatives:   zlib
+libraries:      foo
+sonames:        libfoo.so.1
+exports:        foo_* fast_*
+provides:       zip, fast
+files:          patches/fix.patch
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("libfoo/Recipe.toml", "{file} is not read: the file of a recipe has the name recipe.toml"),
+        ("libfoo/recipes.toml", "{file} is not read: the file of a recipe has the name recipe.toml"),
+        ("libfoo/recipe.toml.txt", "{file} is not read: the file of a recipe has the name recipe.toml"),
+        ("recipe.toml", "{file} is not read: a recipe is a file recipe.toml in a folder of its name"),
+        ("libfoo/recipe.toml.orig", ""),
+        ("libfoo/recipe.yaml", ""),  # that of another program
+    ],
+)
+def test_a_recipe_with_a_wrong_name_is_not_ignored(project: Path, file: str, message: str) -> None:
+    path = project / "recipes" / file
+    path.parent.mkdir(parents=True)
+    path.write_text(RECIPE)
+
+    if not message:
+        assert load_available_recipes(project) == load_collections()
+        return
+    with pytest.raises(UsageError) as caught:
+        load_available_recipes(project)
+    assert caught.value.fact == message.format(file=path)
+
+
+def test_folders_for_other_programs_are_not_refused(project: Path) -> None:
+    (project / "recipes").mkdir()
+    (project / "recipes" / "train.toml").write_text("[model]\n")
+    (project / "empty").mkdir()
+
+    assert load_available_recipes(project) == load_collections()
+    (project / "pyproject.toml").write_text(
+        '[tool.everywheel]\nrecipes = ["empty"]\n'
+    )  # `recipes new` writes the first one
+    assert load_available_recipes(project) == load_collections()
+
+
+def test_features_are_planned_where_their_requirements_are_supported(project: Path) -> None:
+    folder = project / "recipes" / "libfoo"
+    folder.mkdir(parents=True)
+    text = RECIPE.replace("headers = {", "options = {").replace('"headers"', '"meson"')
+    (folder / "recipe.toml").write_text(f'{text}[features.codes]\nrequires = ["win-iconv"]\n')
+    count = len(load_collections()) + 1
+
+    output = run("-p", project, "recipes", "check", "-t", "win_amd64", "-t", "manylinux2014_x86_64")
+
+    assert output.startswith(f"{count} recipes are valid: ")
+
+
+def test_own_recipes_that_are_not_read_are_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_recipe("zlib", project / "recipes", version="9.9")
+    copy_recipe("zlib", tmp_path / "folder" / "recipes", version="9.9")
+    (project / "src" / "demo").mkdir(parents=True)
+    (project / "src" / "recipes" / "libfoo").mkdir(parents=True)
+    (project / "src" / "recipes" / "libfoo" / "recipe.toml").write_text(RECIPE)
+    warnings = {
+        project / "src" / "demo": (
+            "warning: the recipes of the project in ../.. are not read: this folder is not its root; run with `-p ../..`\n"
+        ),
+        project / "src": (
+            "warning: recipes/ is not read: this folder has no pyproject.toml; add one with `[tool.everywheel]`, or run with "
+            "`-p ..`\n"
+        ),
+        tmp_path / "folder": (
+            "warning: recipes/ is not read: this folder has no pyproject.toml; add one with `[tool.everywheel]`\n"
+        ),
+        project: "",
+        tmp_path: "",
+        ROOT / "docs": "",  # the project's recipes are the built-in ones
+    }
+    monkeypatch.setenv("EVERYWHEEL_STORE", str(tmp_path / "store"))
+
+    for folder, warning in warnings.items():
+        monkeypatch.chdir(folder)
+        shown = CliRunner().invoke(main, ["recipes", "show", "zlib"], catch_exceptions=False)
+        deps = CliRunner().invoke(main, ["deps", "unknown"], catch_exceptions=False)
+        version = "9.9" if folder == project else load_collections()["zlib"].version
+
+        assert (shown.exit_code, shown.stderr) == (0, warning)
+        assert shown.stdout.startswith(f"name:           zlib {version}\n")
+        assert deps.stderr.startswith(f"{warning}error: there is no recipe 'unknown'\n")
+
+
 def test_list_and_search_name_the_collection_of_each_recipe(project: Path) -> None:
     (project / "recipes" / "libfoo").mkdir(parents=True)
     (project / "recipes" / "libfoo" / "recipe.toml").write_text(RECIPE)

@@ -11,8 +11,10 @@ import pytest
 from build_recipes import count_vulnerabilities
 from click.testing import CliRunner, Result
 from everywheel.cli.main import main
+from everywheel.config.collection import load_collections
 from everywheel.config.recipe_loader import load_recipe
 from everywheel.errors import UsageError
+from everywheel.platforms.target import build_machine_target
 from everywheel.sources.distro.apt_archives import Archive
 from everywheel.sources.distro.packaging import find_fixes, read_packaging
 from everywheel.sources.locations import SourceLocations
@@ -249,6 +251,35 @@ def test_a_revision_that_cannot_be_read_is_reported(project: Project, run: Run) 
     assert update.exit_code == 4
     assert "libfoo: 1.0-1+deb13u2 cannot be read: hash mismatch" in update.output
     assert project.recipe.read_bytes() == before
+
+
+@needs_apt
+@pytest.mark.parametrize(
+    ("requirement", "override", "lines"),
+    [
+        ("win-iconv", "", "error: win-iconv {win_iconv} cannot be built for {machine}\n"),
+        (
+            "libpq",
+            '[[overrides]]\nwhen = { os = "[ld]*" }\nunsupported = "it is for Windows"\n',
+            "libfoo: not built for {machine}: it is for Windows\n"
+            "libfoo: built for win_amd64 instead; `-t` names another target\n"
+            "error: libpq {libpq} cannot be built for win_amd64\n",
+        ),
+    ],
+)
+def test_an_update_that_cannot_be_built_does_not_end_the_run(
+    project: Project, run: Run, requirement: str, override: str, lines: str
+) -> None:
+    text = project.recipe.read_text().replace("[source]", f'requires = ["{requirement}"]\n\n[source]', 1)
+    project.recipe.write_text(f"{text}\n{override}")
+    project.add("1.2-1~deb13u1", pack_patches({}), NEW)
+
+    result = run("update")  # without names: the recipes of the project, not those of the toolkit
+
+    assert (result.exit_code, result.stdout.endswith("1 recipe compared, 0 updated\n")) == (2, True)
+    versions = {name.replace("-", "_"): recipe.version for name, recipe in load_collections().items()}
+    assert lines.format(machine=build_machine_target().tag, **versions) in result.stderr
+    assert "libfoo: not updated, since 1.2 was not built; the recipe is as it was\n" in result.stderr
 
 
 @needs_apt

@@ -127,7 +127,8 @@ def test_a_draft_outside_of_a_project_names_what_is_missing(tmp_path: Path) -> N
     line = "there is no project here, and `deps` builds a project's recipes: move the recipe to one, or add a pyproject.toml\n"
     assert line not in inside.stdout
     assert outside.exit_code == 0, outside.output
-    assert line in outside.stdout
+    assert outside.stdout.endswith(line)
+    assert inside.stdout.endswith("check the comments in it, then run `everywheel deps libfoo`\n")
 
 
 def test_an_archive_of_two_folders_is_an_error(tmp_path: Path) -> None:

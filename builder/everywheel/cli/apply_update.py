@@ -11,20 +11,24 @@ from pathlib import Path
 from everywheel.cli.output import echo
 from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.config.project import Project
-from everywheel.config.recipe import Recipe
-from everywheel.errors import SourceError
+from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe_resolver import find_unsupported
+from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import translate_os_errors
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
 from everywheel.planning.steps import Step, StepKind
-from everywheel.platforms.target import Target
+from everywheel.platforms.target import Target, parse_target
 from everywheel.sources.cache import open_scratch
 from everywheel.sources.locations import SourceLocations
 from everywheel.sources.progress import ignore_progress
 from everywheel.sources.recipe_file import FileChange, copy_recipe, replace_files, write_pins
 from everywheel.sources.update import RecipeUpdate, describe_update
 from everywheel.store.local import Store
+
+_OTHER_TARGETS = ("manylinux2014_x86_64", "musllinux_1_2_x86_64", "win_amd64", "macosx_11_0_arm64")
+"""Targets for a recipe that cannot be built for any chosen one; the first that it supports is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +77,40 @@ def apply_update(
 
 
 def _build(project: Project, name: str, store: Store, options: UpdateOptions) -> int:
-    """Build a library with its requirements for the targets, and return the exit code."""
+    """Build a library with its requirements for the targets, and return the exit code; the caller updates other recipes."""
     steps: dict[str, Step] = {}
-    for target in options.targets:
-        steps |= plan_libraries(project, target, [name], find_identities())
+    try:
+        for target in _choose_targets(project, name, options.targets):
+            steps |= plan_libraries(project, target, [name], find_identities())
+    except UsageError as error:  # such as a requirement that cannot be built for the target
+        echo(error.render(), err=True)
+        return error.exit_code
     plan = finish_plan(steps)
     needed = tuple(id for id, step in plan.libraries.items() if step.kind is StepKind.LIBRARY)
     return exit_code(
         run_plan(plan, project, store, BuildOptions(jobs=options.jobs, results=needed, locations=options.locations))
     )
+
+
+def _choose_targets(project: Project, name: str, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Return the targets that a recipe supports, else another one; the plan reports a recipe that supports none of them."""
+    reasons = {target: _find_reason(project, name, target) for target in targets}
+    for target, reason in reasons.items():
+        if reason:
+            echo(f"{name}: not built for {target.tag}: {reason}", err=True)
+    if supported := tuple(target for target, reason in reasons.items() if not reason):
+        return supported
+    others = (target for target in map(parse_target, _OTHER_TARGETS) if not _find_reason(project, name, target))
+    if other := next(others, None):
+        echo(f"{name}: built for {other.tag} instead; `-t` names another target", err=True)
+        return (other,)
+    return targets
+
+
+def _find_reason(project: Project, name: str, target: Target) -> str:
+    """Return why a recipe cannot be built for a target as the project links it, or an empty text."""
+    linkage = Linkage.SHARED if name in project.for_target(target).shared else Linkage.STATIC
+    return find_unsupported(project.recipes[name], target, linkage)
 
 
 def _make_diff(recipe: Recipe, change: FileChange) -> Iterator[str]:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from everywheel.cli.output import echo
+from everywheel.config.collection import report_unread_recipes
 from everywheel.config.settings_file import has_project
 from everywheel.errors import SourceError, UsageError
 from everywheel.execution.files import hash_file, translate_os_errors
@@ -80,6 +81,7 @@ def find_recipe_project(ctx: click.Context, root: Path, *, has_recipes: bool) ->
     """
     if not has_recipes or root != Path() or has_project(root):
         return root
+    report_unread_recipes(root)
     return ctx.with_resource(open_empty_project())
 
 

@@ -14,12 +14,12 @@ from everywheel.cli.options import jobs_option, json_option, target_option, verb
 from everywheel.cli.output import echo
 from everywheel.cli.source_selection import find_source_settings
 from everywheel.cli.store_lease import open_store
-from everywheel.config.collection import is_installed, load_available_recipes, suggest_recipe
+from everywheel.config.collection import is_installed, is_own, load_available_recipes, suggest_recipe
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Feature, Override, Recipe
 from everywheel.config.settings_file import has_project
 from everywheel.config.text_rules import VERSION
-from everywheel.errors import SourceError, UsageError, count_noun
+from everywheel.errors import NothingSelectedError, SourceError, UsageError, count_noun
 from everywheel.execution.jobserver import default_jobs
 from everywheel.platforms.target import build_machine_target, parse_target
 from everywheel.sources.locations import find_locations
@@ -132,7 +132,7 @@ def update_command(
     """
     _check_version(names, version, without_patches)
     recipes = load_available_recipes(ctx.obj)
-    chosen = sort_by_requirements(_choose_changeable(names, recipes), recipes)
+    chosen = sort_by_requirements(_choose_changeable(names, recipes, ctx.obj), recipes)
     check_recipes(chosen)
     options = UpdateOptions(
         dry_run=dry_run,
@@ -165,8 +165,13 @@ def _check_version(names: Sequence[str], version: str, without_patches: bool) ->
         )
 
 
-def _choose_changeable(names: Sequence[str], recipes: Mapping[str, Recipe]) -> list[Recipe]:
-    chosen = [_choose(name, recipes) for name in names] or [r for r in recipes.values() if not is_installed(r)]
+def _choose_changeable(names: Sequence[str], recipes: Mapping[str, Recipe], root: Path) -> list[Recipe]:
+    """Return the named recipes, without names those of the project; raise UsageError for one of an installation."""
+    chosen = [_choose(name, recipes) for name in names] or [r for r in recipes.values() if is_own(r, root)]
+    if not chosen:
+        raise NothingSelectedError(
+            "there are no recipes of the project here", hint="run it in a project with recipes, or name built-in ones"
+        )
     for recipe in chosen:
         if is_installed(recipe):
             raise UsageError(

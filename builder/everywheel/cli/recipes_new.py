@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import click
 
 from everywheel.cli.output import echo
-from everywheel.cli.project_source import find_recipe_project
+from everywheel.cli.project_source import open_empty_project
 from everywheel.cli.recipe_draft import pin_address, pin_package, render_draft
 from everywheel.cli.recipe_trial import Trial, list_findings, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
@@ -106,12 +106,14 @@ def new_command(
     recipe, trial = _write(draft, None, folder), None
     echo(f"written: {folder / 'recipe.toml'}")  # before the trial, which may be interrupted
     if draft.source.system and not no_trial:
-        trial = try_recipe(recipe, find_recipe_project(ctx, root, has_recipes=True), store, options)
+        project = root if has_project(root) else ctx.with_resource(open_empty_project())
+        trial = try_recipe(recipe, project, store, options)
         _write(draft, trial, folder)
     for line in _list_undecided(draft, trial, root, folder):
         echo(line)
-    command = "deps" if trial is not None and trial.built else "recipes try"
-    echo(f"check the comments in it, then run `everywheel {command} {name}`")
+    if has_project(root):
+        command = "deps" if trial is not None and trial.built else "recipes try"
+        echo(f"check the comments in it, then run `everywheel {command} {name}`")
     if trial is not None and not trial.built and trial.errors:
         ctx.exit(trial.errors[0].exit_code)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from everywheel.cli.run_plan import choose_targets, list_target_set
-from everywheel.config.collection import is_built_in, load_available_recipes, load_collections, suggest_recipe
-from everywheel.config.project import DEFAULT_TARGETS, Project
+from everywheel.config.collection import is_own, load_available_recipes, suggest_recipe
+from everywheel.config.project import DEFAULT_TARGETS
 from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import find_settings, has_project
@@ -31,7 +31,7 @@ def select_recipes(
     unknown name, and without a project and a name.
     """
     if names and not has_project(root):
-        return _select_built_in(names, tags or DEFAULT_TARGETS)
+        return _select_built_in(names, tags or DEFAULT_TARGETS, load_available_recipes(root))
     project = load_project(root)
     check_names(names, project.recipes)
     targets = choose_targets(project, tags or list_target_set(project, target_set))
@@ -62,12 +62,7 @@ def list_checked_recipes(root: Path, names: Sequence[str]) -> tuple[Recipe | Res
         return tuple(recipes[name] for name in names or recipes)
     project = load_project(root)
     used = {recipe.name for recipe in plan_targets(project, project.every_target).recipes}
-    return tuple(recipe for name, recipe in recipes.items() if name in used or _is_own(recipe, project))
-
-
-def _is_own(recipe: Recipe, project: Project) -> bool:
-    """Return whether a recipe is the project's; the built-in collection is that of the project in whose folder it is."""
-    return not is_built_in(recipe) or recipe.directory.resolve().is_relative_to(project.root.resolve())
+    return tuple(recipe for name, recipe in recipes.items() if name in used or is_own(recipe, project.root))
 
 
 def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
@@ -77,9 +72,8 @@ def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
             raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
 
 
-def _select_built_in(names: Sequence[str], tags: Sequence[str]) -> tuple[Recipe, ...]:
+def _select_built_in(names: Sequence[str], tags: Sequence[str], recipes: Mapping[str, Recipe]) -> tuple[Recipe, ...]:
     """Return built-in recipes with all that they require for some target with every feature, sorted by name."""
-    recipes = load_collections()
     check_names(names, recipes)
     targets = [parse_target(tag) for tag in tags]
 

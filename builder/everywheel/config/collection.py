@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from everywheel.config.recipe import Recipe
+from everywheel.config.recipe_folders import RECIPE_FILE, check_folder
 from everywheel.config.recipe_loader import find_unknown_requirement, load_recipes
 from everywheel.config.settings_file import find_settings, has_project
 from everywheel.config.toml_reader import Table
 from everywheel.errors import MachineError, UsageError
+from everywheel.execution.notices import report_notice
 
 BUILT_IN = "built-in"
 """The name of the built-in collection in messages and tables."""
@@ -56,18 +59,69 @@ def load_collections(folders: Iterable[Path] = ()) -> dict[str, Recipe]:
 
 
 def list_recipe_folders(root: Path, table: Table) -> tuple[Path, ...]:
-    """Return the folders of a project's own recipes: those of its table, by default `recipes` if it exists."""
+    """Return the folders of a project's own recipes: those of its table, by default `recipes` if it exists.
+
+    Raises UsageError for a folder in the table without any recipe.
+    """
     if table.has("recipes"):
-        return tuple(root / folder for folder in table.texts("recipes"))
+        folders = tuple(root / folder for folder in table.texts("recipes"))
+        for folder in folders:
+            check_folder(folder, table.describe("recipes"))
+        return folders
     return (root / "recipes",) if (root / "recipes").is_dir() else ()
 
 
-def load_available_recipes(root: Path) -> dict[str, Recipe]:
-    """Load the recipes of the project in a folder with the built-in ones; only these when the folder has no project."""
+def find_recipe_folders(root: Path) -> tuple[Path, ...]:
+    """Return the folders of own recipes of the project in a folder; none when the folder has no project."""
     if not has_project(root):
-        return load_collections()
+        return ()
     settings = find_settings(root.absolute())
-    return load_collections(list_recipe_folders(settings.folder, settings.table))
+    return list_recipe_folders(settings.folder, settings.table)
+
+
+def load_available_recipes(root: Path) -> dict[str, Recipe]:
+    """Load the recipes of the project in a folder with the built-in ones; only these when the folder has no project.
+
+    Reports own recipes that are not read, since the project is in another folder.
+    """
+    report_unread_recipes(root)
+    return load_collections(find_recipe_folders(root))
+
+
+def report_unread_recipes(root: Path) -> None:
+    """Report own recipes that a command does not read, since the project is in another folder."""
+    if unread := find_unread_recipes(root):
+        report_notice("; ".join(unread))
+
+
+def find_unread_recipes(root: Path) -> tuple[str, str] | None:
+    """Return why recipes in a folder without a project, or those of the project around it, are not read, and what to do.
+
+    Returns None when there are none.
+    """
+    if has_project(root):
+        return None
+    project = next(filter(_has_own_recipes, root.absolute().parents), None)
+    location = os.path.relpath(project, root) if project is not None and root == Path() else str(project)
+    if any(root.glob(f"recipes/*/{RECIPE_FILE}")):
+        hint = "add one with `[tool.everywheel]`"
+        fact = f"{root / 'recipes'}/ is not read: this folder has no pyproject.toml"
+        return fact, hint if project is None else f"{hint}, or run with `-p {location}`"
+    if project is None:
+        return None
+    return (
+        f"the recipes of the project in {location} are not read: this folder is not its root",
+        f"run with `-p {location}`",
+    )
+
+
+def _has_own_recipes(root: Path) -> bool:
+    try:
+        folders = find_recipe_folders(root)
+    except (UsageError, OSError):  # a command in that folder reports it
+        return False
+    built_in = find_built_in().resolve()
+    return any(folder.resolve() != built_in and any(folder.glob(f"*/{RECIPE_FILE}")) for folder in folders)
 
 
 def name_collection(recipe: Recipe) -> str:
@@ -90,6 +144,13 @@ def choose_recipe(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
     if name not in recipes:
         raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
     return recipes[name]
+
+
+def is_own(recipe: Recipe, root: Path) -> bool:
+    """Return whether a recipe is that of the project in a folder, which may be the one with the built-in collection."""
+    if is_built_in(recipe):
+        return not is_installed(recipe) and recipe.directory.resolve().is_relative_to(root.resolve())
+    return True
 
 
 def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:

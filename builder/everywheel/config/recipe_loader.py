@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +22,7 @@ from everywheel.config.recipe import (
     Recipe,
     suggest,
 )
+from everywheel.config.recipe_folders import find_recipes
 from everywheel.config.source_loader import load_source
 from everywheel.config.text_rules import (
     CPE,
@@ -56,28 +56,11 @@ def load_recipes(directories: Iterable[Path], *, without: Collection[str] = ()) 
     """
     recipes: dict[str, Recipe] = {}
     for directory in directories:
-        for path in _find_recipes(directory):
+        for path in find_recipes(directory):
             if path.parent.name not in without:
                 recipe = load_recipe(path)
                 recipes[recipe.name] = recipe
     return recipes
-
-
-def _find_recipes(directory: Path) -> Iterator[Path]:
-    """Yield the paths of the recipes in a folder, sorted; raise UsageError when a folder in it cannot be read."""
-    if not directory.is_dir():
-        raise UsageError(
-            f"{directory}: the folder of recipes does not exist", hint="name one in `recipes` of [tool.everywheel]"
-        )
-    try:
-        for folder in sorted(os.scandir(directory), key=lambda entry: entry.name):
-            if folder.is_dir() and "recipe.toml" in os.listdir(folder):  # noqa: PTH208  in Python 3.14, Path hides errors
-                yield Path(folder) / "recipe.toml"
-    except OSError as error:
-        raise UsageError(
-            f"{error.filename}: cannot be read: {(error.strerror or str(error)).lower()}",
-            hint="the folders of recipes must be readable; check their owners and modes",
-        ) from None
 
 
 def load_recipe(path: Path) -> Recipe:

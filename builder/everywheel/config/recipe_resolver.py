@@ -79,6 +79,21 @@ def match_overrides(recipe: Recipe, target: Target, linkage: Linkage) -> tuple[i
     )
 
 
+def locate_requirement(recipe: Recipe, name: str, features: Iterable[str] = ()) -> str:
+    """Return the key or the table of a recipe, with chosen features, that requires another one, and the path of the file."""
+    keys = {
+        "`requires`": recipe.requires,
+        "`build-requires`": recipe.build_requires,
+        **{
+            f"[features.{feature}]": (*recipe.features[feature].requires, *recipe.features[feature].build_requires)
+            for feature in features
+        },
+        "[[overrides]]": [name for part in recipe.overrides for name in (*part.requires, *part.build_requires)],
+    }
+    key = next((key for key, names in keys.items() if name in names), "`system`")
+    return f"{key} of {recipe.directory / 'recipe.toml'}"
+
+
 def _find_matching(recipe: Recipe, target: Target, linkage: Linkage) -> list[Override]:
     return [recipe.overrides[position] for position in match_overrides(recipe, target, linkage)]
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from everywheel.errors import UsageError
 
 
-def sort_topologically(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def sort_topologically(
+    edges: Mapping[str, Iterable[str]], locate: Callable[[str, str], str] | None = None
+) -> tuple[str, ...]:
     """Return the nodes in topological order: each after its requirements, and otherwise sorted by name.
 
     >>> sort_topologically({"vips": ["glib", "webp"], "glib": ["zlib"], "webp": [], "zlib": []})
     ('webp', 'zlib', 'glib', 'vips')
 
-    Raises UsageError, which names all nodes of the cycle, when the graph has a cycle.
+    Raises UsageError, which names all nodes of the cycle, when the graph has a cycle; its details are the texts that
+    `locate` returns for a node and its requirement.
     """
     sorter = TopologicalSorter({node: sorted(edges[node]) for node in sorted(edges)})
     try:
@@ -22,9 +26,13 @@ def sort_topologically(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     except CycleError as error:
         cycle = list(reversed(error.args[1]))
         start = cycle.index(min(cycle[:-1]))
-        nodes = cycle[start:-1] + cycle[:start]
+        nodes = [*cycle[start:-1], *cycle[: start + 1]]
+        details = (
+            {} if locate is None else {f"{node} -> {other}": locate(node, other) for node, other in pairwise(nodes)}
+        )
         raise UsageError(
-            f"recipes require each other in a cycle: {' -> '.join([*nodes, nodes[0]])}",
+            f"recipes require each other in a cycle: {' -> '.join(nodes)}",
+            details=details,
             hint="remove one of these requirements",
         ) from None
     ordered: list[str] = []

@@ -11,7 +11,7 @@ from itertools import chain
 
 from everywheel.config.project import Project
 from everywheel.config.recipe import BuildSystem, Linkage, Recipe, ResolvedRecipe
-from everywheel.config.recipe_resolver import match_overrides, resolve_recipe
+from everywheel.config.recipe_resolver import locate_requirement, match_overrides, resolve_recipe
 from everywheel.errors import UsageError
 from everywheel.planning.graph import sort_topologically, transitive_closure
 from everywheel.planning.step_keys import Identities, digest_facts, digest_program, digest_recipe
@@ -106,11 +106,14 @@ class LibraryPlanner:
         same = tuple(requires.items())
         if same not in self._graphs:
             links: dict[str, tuple[str, ...]] = {}
-            for name in sort_topologically(requires):
+            for name in sort_topologically(requires, self._locate):
                 parts = ((requirement, *links[requirement]) for requirement in requires[name])
                 links[name] = tuple(dict.fromkeys(chain.from_iterable(parts)))
             self._graphs[same] = links
         return self._graphs[same]
+
+    def _locate(self, name: str, requirement: str) -> str:
+        return locate_requirement(self._project.recipes[name], requirement, self._project.features.get(name, ()))
 
     def _make_key(self, variant: _Variant, tag: str, requires: Mapping[str, str]) -> str:
         if variant.is_headers:
@@ -147,7 +150,7 @@ class LibraryPlanner:
 
         needed = transitive_closure(names, list_programs)
         steps = {}
-        for name in sort_topologically({name: recipes[name].build_requires for name in needed}):
+        for name in sort_topologically({name: recipes[name].build_requires for name in needed}, self._locate):
             step = self._plan_program(recipes[name])
             steps[step.id] = step
         self._programs[names] = steps
