@@ -171,6 +171,28 @@ def test_the_matrix_page_explains_every_state() -> None:
     assert [state.value for state in SmokeState if f"`{state.value}`" not in page] == []
 
 
+def test_troubleshooting_explains_every_finding_of_a_recipe() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text().partition("## Findings of `recipes check`")[2]
+    rows = re.findall(r"^\| ``(.+?) ?`` \|", page.partition("\n## ")[0], re.MULTILINE)
+    review = ast.parse((ROOT / "builder" / "everywheel" / "cli" / "recipe_review.py").read_text())
+    yields = [node.value for node in ast.walk(review) if isinstance(node, ast.Yield)]
+    findings = [find_longest_text(value) for value in yields if isinstance(value, ast.JoinedStr | ast.Constant)]
+
+    assert len(findings) == 15
+    parts = [max(row.split("…"), key=len) for row in rows]
+    assert [
+        text for text in findings if not any(text in row or part in text for row, part in zip(rows, parts, strict=True))
+    ] == []
+    assert [row for row in rows if not all(part in MESSAGES for part in re.split(" ?…|: ", row))] == []
+
+
+def find_longest_text(value: ast.JoinedStr | ast.Constant) -> str:
+    """Return the longest part of an f-string without placeholders."""
+    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+    texts = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+    return max(texts, key=len).strip("`' ")
+
+
 def test_troubleshooting_explains_every_audit_check() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text().partition("## Audit findings")[2].partition("\n## ")[0]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from everywheel.cli.recipe_review import review_recipes
+from everywheel.config.collection import load_collections
 from everywheel.config.recipe_loader import load_recipes
 
 RECIPE = """
@@ -30,7 +31,7 @@ headers = ["include/foo.h"]
 def review(folder: Path, name: str, value: str) -> list[str]:
     (folder / "libfoo").mkdir()
     (folder / "libfoo" / "recipe.toml").write_text(RECIPE.format(hash="1" * 64, name=name, value=value))
-    return review_recipes(load_recipes([folder]).values())
+    return review_recipes(load_recipes([folder]))
 
 
 @pytest.mark.parametrize("name", ["package-origin", "with-bugurl", "VENDOR_URL", "SUPPORT_URL", "home-page"])
@@ -61,7 +62,7 @@ def review_exports(folder: Path, pattern: str) -> list[str]:
     (folder / "libfoo").mkdir()
     text = RECIPE.format(hash="1" * 64, name="COLOR", value="1")
     (folder / "libfoo" / "recipe.toml").write_text(f'{text}exports = ["{pattern}"]\n')
-    return review_recipes(load_recipes([folder]).values())
+    return review_recipes(load_recipes([folder]))
 
 
 WIDE = """
@@ -106,8 +107,9 @@ def write_twin(folder: Path, lines: str) -> None:
 def test_two_recipes_with_one_header_are_a_finding(tmp_path: Path, lines: str) -> None:
     write_twin(tmp_path, lines)
 
-    assert review(tmp_path, "COLOR", "1") == [
-        "libtwin: libfoo installs include/foo.h as well, and neither names the other in `alternatives`"
+    assert [line for line in review(tmp_path, "COLOR", "1") if "both" in line] == [
+        "libfoo and libtwin both install include/foo.h: rename those of one, or name it in `alternatives` of the other if a "
+        "wheel uses only one of them"
     ]
 
 
@@ -138,7 +140,7 @@ def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command
     text = RECIPE.format(hash="1" * 64, name="COLOR", value="1").replace('"cmake"', f'"make"\n{command}')
     (tmp_path / "libfoo" / "recipe.toml").write_text(text)
 
-    assert review_recipes(load_recipes([tmp_path]).values()) == [f"libfoo: {finding}" for finding in findings]
+    assert review_recipes(load_recipes([tmp_path])) == [f"libfoo: {finding}" for finding in findings]
 
 
 @pytest.mark.parametrize("folder", ["../lib", "/opt/lib", "lib/../../lib", "..", "{prefix}/../lib"])
@@ -149,3 +151,55 @@ def test_a_folder_that_leads_out_of_the_prefix_is_a_finding(tmp_path: Path, fold
 @pytest.mark.parametrize("folder", ["lib", "share/../lib", "{prefix}/lib", "lib..d"])
 def test_a_folder_in_the_prefix_is_right(tmp_path: Path, folder: str) -> None:
     assert review(tmp_path, "libdir", folder) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "finding"),
+    [
+        ("README.md", ""),
+        ("notes.txt", ""),
+        ("patches/fix.patch", ""),
+        ("overlay/patch/fix.diff", ""),
+        ("patch/fix.patch", "`patch/fix.patch` is not used: did you mean `patches/`?"),
+        ("Overlay/meson.build", "`Overlay/meson.build` is not used: did you mean `overlay/`?"),
+        ("patches/fix.PATCH", "`patches/fix.PATCH` is not used: patches end in `.patch`"),
+        ("fix.patch", "`fix.patch` is not used: patches are in `patches/` and end in `.patch`"),
+        ("CMakeLists.txt", "`CMakeLists.txt` is not used: build files are in `overlay/`"),
+        ("Check.cxx", "`Check.cxx` is not used: did you mean `check.c`?"),
+        ("src/foo.c", "`src/foo.c` is not used: the folders of a recipe are `overlay/` and `patches/`"),
+    ],
+)
+def test_files_that_no_build_uses_are_findings(tmp_path: Path, file: str, finding: str) -> None:
+    path = tmp_path / "libfoo" / file
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    (path.parents[len(Path(file).parts) - 1] / "recipe.toml").write_text(
+        RECIPE.format(hash="1" * 64, name="COLOR", value="1")
+    )
+
+    assert review_recipes(load_recipes([tmp_path])) == ([f"libfoo: {finding}"] if finding else [])
+
+
+def test_one_check_program_of_two_is_used(tmp_path: Path) -> None:
+    text = RECIPE.format(hash="1" * 64, name="COLOR", value="1")
+    (tmp_path / "libfoo").mkdir()
+    (tmp_path / "libfoo" / "recipe.toml").write_text(f'{text}pkgconfig = ["foo"]\nprovides = ["zip"]\n')
+    for name in ("check.c", "check.cpp"):
+        (tmp_path / "libfoo" / name).write_text("")
+
+    assert review_recipes(load_recipes([tmp_path])) == ["libfoo: `check.cpp` is not used: there is `check.c`"]
+
+
+def test_an_alternative_replaces_all_versions_of_a_library(tmp_path: Path) -> None:
+    text = RECIPE.format(hash="1" * 64, name="COLOR", value="1").replace('"include/foo.h"', '"include/python/Python.h"')
+    (tmp_path / "libfoo").mkdir()
+    (tmp_path / "libfoo" / "recipe.toml").write_text(text)
+
+    findings = review_recipes(load_collections([tmp_path]))
+    (tmp_path / "libfoo" / "recipe.toml").write_text(f'alternatives = ["cpython-3.13"]{text}')
+
+    assert findings == [
+        "cpython (built-in) and libfoo both install include/python/Python.h: rename those of one, or name it in "
+        "`alternatives` of the other if a wheel uses only one of them"
+    ]
+    assert review_recipes(load_collections([tmp_path])) == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -19,18 +19,24 @@ from everywheel.cli.recipes_try import try_command
 from everywheel.cli.run_plan import choose_targets
 from everywheel.config.collection import (
     choose_recipe,
+    find_recipe_folders,
+    find_unread_recipes,
+    is_own,
     load_available_recipes,
     load_collections,
     name_collection,
 )
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Recipe
+from everywheel.config.recipe_folders import list_folders_without_recipe
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.errors import NothingSelectedError, UsageError, count_noun, find_page
 from everywheel.pipeline import plan_targets
 from everywheel.planning.keys import find_identities
+from everywheel.planning.library_planner import LibraryPlanner
 from everywheel.planning.plan import plan_libraries
+from everywheel.planning.step_keys import Identities
 from everywheel.platforms.architectures import ARCHES
 from everywheel.platforms.target import Target, base_target, parse_target
 
@@ -88,7 +94,7 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
     """
     recipe = choose_recipe(name, load_available_recipes(root))
     if as_json:
-        document = {**dataclasses.asdict(recipe), "collection": name_collection(recipe)}
+        document = {**asdict(recipe), "collection": name_collection(recipe)}
         echo(json.dumps(document, indent=1, default=str))
         return
     for label, value in describe_recipe(recipe).items():
@@ -102,11 +108,14 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
 def check_command(root: Path, targets: tuple[str, ...]) -> None:
     """Load and review every recipe, and plan the project for every architecture and libc, without building anything.
 
-    Recipes that the project does not require are planned as well. The review finds what a build would find late or never:
-    promises that nothing checks, exports of everything, downloads, files outside of the prefix or of two recipes.
+    Recipes that the project does not require are planned as well, its own ones also with each profile and with all
+    features. The review finds what a build would find late or never: files that are not used, promises that nothing checks,
+    exports of everything, downloads, files outside of the prefix or of two recipes.
 
     Example: everywheel recipes check
     """
+    if unread := find_unread_recipes(root):
+        raise UsageError(unread[0], hint=unread[1])
     if not has_project(root):
         _check_built_in(tuple(parse_target(tag) for tag in targets) or _list_base_targets())
         return
@@ -114,19 +123,40 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)
     identities = find_identities()
-    for target in dict.fromkeys((*chosen, *project.every_target)):
+    every = tuple(dict.fromkeys((*chosen, *project.every_target)))
+    for target in every:
         plan_libraries(project, target, _list_supported(project, target), identities)
-    _review(project.recipes)
+    _plan_features(project, every, identities)
+    _review(project.recipes, find_recipe_folders(root))
     valid = count_noun(len(project.recipes), "recipe is", "recipes are")
     echo(f"{valid} valid: {count_noun(steps, 'step')} on {count_noun(len(chosen), 'target')}")
 
 
-def _review(recipes: Mapping[str, Recipe]) -> None:
-    if findings := review_recipes(recipes.values()):
+def _plan_features(project: Project, targets: Sequence[Target], identities: Identities) -> None:
+    """Plan each recipe of the project without features, with each profile and with all features, if it has any."""
+    supported = {target: frozenset(_list_supported(project, target)) for target in targets}
+    for recipe in project.recipes.values():
+        if not is_own(recipe, project.root):
+            continue
+        for features in dict.fromkeys(((), *recipe.profiles.values(), tuple(recipe.features))):
+            if features == tuple(project.features.get(recipe.name, ())):
+                continue  # is already planned
+            selection = replace(project, features={**project.features, recipe.name: features})
+            planner = LibraryPlanner(selection, identities)
+            needed = {recipe.name, *(name for feature in features for name in recipe.features[feature].requires)}
+            for target in (target for target in targets if needed <= supported[target]):
+                planner.plan(target, (recipe.name,))
+
+
+def _review(recipes: Mapping[str, Recipe], folders: Sequence[Path] = ()) -> None:
+    findings = review_recipes(recipes)
+    for folder in folders:
+        findings += [f"{folder / name} has no recipe.toml" for name in list_folders_without_recipe(folder)]
+    if findings:
         raise UsageError(
             f"the review of the recipes has {count_noun(len(findings), 'finding')}",
             excerpt=findings,
-            hint=f"{find_page('recipes.md')} describes every key",
+            hint=f"the section 'Findings of `recipes check`' of {find_page('troubleshooting.md')} has a fix for each",
         )
 
 
