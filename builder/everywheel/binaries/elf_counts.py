@@ -8,8 +8,8 @@ from elftools.elf.elffile import ELFFile
 
 from everywheel.binaries.unreadable import UnreadableElf
 
-# Linked files have less than a hundred sections. With -ffunction-sections, a compiler writes one for each function, for ARM three:
-# the object of SQLite has 10,830 there.
+# Linked files have less than a hundred sections. With -ffunction-sections, a compiler writes one for each function, for ARM
+# three: the object of SQLite has 10,830 there.
 MOST_SECTIONS = 20_000
 MOST_SEGMENTS = 1_000  # Linux loads no file with more than 64 kB of program headers, which are 1170
 _PT_DYNAMIC = 2
