@@ -202,7 +202,7 @@ def test_a_build_fails_if_the_library_does_not_provide_a_promised_feature(projec
     at = errors.index(
         f"error: libfoo 1.0 for {GLIBC}: the built library does not provide a feature that the recipe promises"
     )
-    assert errors[at + 1 : at + 3] == ["  promised: answer", "  | answer"]
+    assert errors[at + 1 : at + 4] == ["  promised: answer", "  missing: answer", "  | answer"]
 
 
 @pytest.mark.parametrize(

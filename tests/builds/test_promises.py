@@ -58,7 +58,7 @@ def test_a_missing_or_wrong_product_is_named(project_copy: FixtureProject, old: 
     with pytest.raises(BuildError) as raised:
         check_products(prefix, resolve(project_copy, TARGETS[0]), ())
 
-    assert list(raised.value.details) == ["promise 1"]
+    assert list(raised.value.details) == ["promise 1", "installed"]
     assert promise in str(raised.value.details["promise 1"])
 
 

@@ -57,7 +57,7 @@ def test_the_products_of_a_draft_are_those_that_both_builds_install(tmp_path: Pa
     assert result.stdout.splitlines()[-3:] == [
         f"written: {path}",
         "summary, `provides` with a check.c, and `cpe` are yours to write",
-        "check the comments in it, then run `everywheel deps libfoo`",
+        "check the comments in it, then run `everywheel recipes check --build libfoo`",
     ]
 
 

@@ -77,6 +77,13 @@ def test_a_failure_shows_the_command_and_the_lines_with_the_error(tmp_path: Path
     )
 
 
+def test_a_command_that_a_signal_ends_is_an_error_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"^libfoo 1\.0: compile failed \(signal 9, SIGKILL\)$"):
+        run_logged(
+            ["/bin/sh", "-c", "kill -9 $$"], cwd=tmp_path, env={}, log=tmp_path / "log", label="libfoo 1.0: compile"
+        )
+
+
 def test_a_missing_program_is_an_error_of_the_machine(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught:
         run_logged(["/no/such/program"], cwd=tmp_path, env={}, log=tmp_path / "log", label="x")

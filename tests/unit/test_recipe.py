@@ -101,6 +101,33 @@ def test_overrides_apply_where_every_condition_holds(recipe: Recipe) -> None:
     assert "shared" not in static_musl.build.options
 
 
+def test_a_later_override_replaces_the_switches_and_options_of_the_same_name(recipe: Recipe) -> None:
+    path = recipe.directory / "recipe.toml"
+    build = '[build]\nenable = ["fast", "cache"]\ndisable = ["simd", "tests", "docs"]\n'
+    overrides = (
+        '[[overrides]]\nwhen = { os = "linux" }\nextend-enable = ["simd", "jpeg"]\nextend-disable = ["fast"]\n'
+        '[[overrides]]\nwhen = { libc = "musl" }\nextend-disable = ["simd"]\n'
+        'options = { docs = "html", cache = "small" }\n'
+    )
+    path.write_text(TEXT.replace("[build]\n", build).replace('\ndisable = ["tests"]\n', "\n") + overrides)
+    recipe = load_recipe(path)
+
+    glibc, musl = (resolve_recipe(recipe, target, linkage=Linkage.STATIC).build for target in (GLIBC, MUSL))
+
+    assert (glibc.enable, glibc.disable) == (("cache", "simd", "jpeg"), ("fast", "tests", "docs", "png"))
+    assert (musl.enable, musl.disable) == (("jpeg",), ("fast", "simd", "tests", "png"))
+    assert musl.options == {"level": 1, "docs": "html", "cache": "small"}
+
+
+def test_a_selected_feature_enables_what_the_recipe_disables(recipe: Recipe) -> None:
+    path = recipe.directory / "recipe.toml"
+    path.write_text(TEXT.replace('disable = ["tests"]', 'disable = ["tests", "png"]'))
+
+    build = resolve_recipe(load_recipe(path), GLIBC, linkage=Linkage.STATIC, features=["png"]).build
+
+    assert (build.enable, build.disable) == (("png",), ("tests", "jpeg"))
+
+
 def test_an_override_states_why_a_target_is_not_supported(recipe: Recipe) -> None:
     path = recipe.directory / "recipe.toml"
     path.write_text(f'{TEXT}\n[[overrides]]\nwhen = {{ libc = "musl" }}\nunsupported = "it calls functions of glibc"\n')

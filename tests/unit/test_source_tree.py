@@ -124,8 +124,17 @@ def test_a_damaged_staged_source_is_not_used(folder: Path, tmp_path: Path) -> No
 def test_an_own_patch_that_does_not_apply_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "patches" / "1.patch").write_text(change("zwei", "drei"))
 
-    with pytest.raises(SourceError, match=r"^libfoo 1\.0: patches/1\.patch does not apply \(exit 1\)$"):
+    with pytest.raises(SourceError) as caught:
         prepare_source(make_context(folder), read(folder), tmp_path / "source")
+
+    assert caught.value.render() == (
+        "error: libfoo 1.0: patches/1.patch does not apply (exit 1)\n"
+        "  command: git apply -p1 '--exclude=debian/*' --whitespace=nowarn -\n"
+        "  | error: patch failed: a.c:1\n"
+        "  | error: a.c: patch does not apply\n"
+        f"  hint: move it out of {folder / 'patches'}, and make it again in `everywheel shell libfoo` with "
+        "`diff -ruN source changed`, where `changed` is a copy of `source`: paths have one leading part (`-p1`)"
+    )
 
 
 def test_a_patch_that_changes_while_the_build_runs_is_an_error(folder: Path, tmp_path: Path) -> None:

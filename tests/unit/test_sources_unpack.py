@@ -326,7 +326,7 @@ def test_a_patch_that_does_not_apply_shows_gits_output(tree: Path) -> None:
         "  command: git apply -p1 '--exclude=debian/*' --whitespace=nowarn -\n"
         "  | error: patch failed: src/a.c:1\n"
         "  | error: src/a.c: patch does not apply\n"
-        f"  hint: is it the patch for this version?  {COMPARE}"
+        f"  hint: it may be the patch of another version: {COMPARE}"
     )
     assert listing(tree) == ["src", "src/a.c"]
 

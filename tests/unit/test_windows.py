@@ -48,7 +48,7 @@ def list_broken_promises(prefix: Path, linkage: Linkage) -> list[str]:
     try:
         check_products(prefix, zlib, ())
     except BuildError as error:
-        return list(map(str, error.details.values()))
+        return [str(value) for label, value in error.details.items() if label != "installed"]
     return []
 
 
@@ -104,7 +104,7 @@ def test_a_path_of_the_build_machine_is_reported_in_both_spellings(tmp_path: Pat
 
     with pytest.raises(BuildError) as raised:
         check_products(prefix, zlib, list_spellings([PureWindowsPath(r"D:\store\work")]))
-    assert raised.value.details == {"promise 1": "lib/libz.a contains a path of the build machine: D:/store/work"}
+    assert raised.value.details["promise 1"] == "lib/libz.a contains a path of the build machine: D:/store/work"
 
 
 def test_a_check_names_the_import_libraries_that_it_links(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
-"""The trial of a recipe: both builds of its library, and what they install."""
+"""Both builds of a library, static and shared: the trial of a new recipe, and the check of the products of others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.cli.options import collect_options, jobs_option, timeout_option, verbose_option
 from everywheel.cli.output import echo
-from everywheel.cli.run_plan import run_plan
+from everywheel.cli.run_plan import exit_code, run_plan
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Linkage, Products, Recipe
 from everywheel.config.recipe_resolver import find_unsupported
@@ -18,7 +18,7 @@ from everywheel.execution.jobserver import default_jobs
 from everywheel.pipeline import BuildOptions
 from everywheel.planning.keys import find_identities
 from everywheel.planning.plan import finish_plan, plan_libraries
-from everywheel.planning.steps import StepKind
+from everywheel.planning.steps import LibraryStep, Plan, StepKind
 from everywheel.platforms.target import Target, base_target, build_machine_target
 from everywheel.recognition.installed_library import InstalledLibrary, join_installed, read_installed
 from everywheel.store.local import Store
@@ -53,7 +53,7 @@ def try_recipe(recipe: Recipe, folder: Path, store: Store, options: BuildOptions
         target = base_target("glibc", target.arch)
     supported = [x for x in (Linkage.STATIC, Linkage.SHARED) if not find_unsupported(recipe, target, x)]
     recipe = _drop_promises(recipe)
-    project = replace(project, recipes={**project.recipes, recipe.name: recipe}, linkage=Linkage.SHARED, overrides=())
+    project = replace(project, recipes={**project.recipes, recipe.name: recipe})
     results: dict[Linkage, InstalledLibrary] = {}
     errors: list[EverywheelError] = []
     linkages = supported or (Linkage.STATIC, Linkage.SHARED)  # whose error states the reason
@@ -99,12 +99,8 @@ def _build(
     recipe: Recipe, project: Project, target: Target, linkage: Linkage, store: Store, options: BuildOptions
 ) -> InstalledLibrary | EverywheelError:
     """Build a library with one linkage, and return what it installs, or the error of the first step that failed."""
-    shared = (recipe.name,) if linkage is Linkage.SHARED else ()
-    project = replace(project, target_settings=replace(project.target_settings, shared=shared))
     try:
-        plan = finish_plan(plan_libraries(project, target, [recipe.name], find_identities()))
-        steps = [step for step in plan.libraries.values() if step.kind is StepKind.LIBRARY]
-        step = next(step for step in steps if step.name == recipe.name)
+        plan, step = _plan_recipe(recipe, project, target, linkage)
         results = run_plan(plan, project, store, replace(options, results=(step.id,)))
     except EverywheelError as error:  # such as a requirement that the target does not support, or a failed download
         echo(error.render(), err=True)
@@ -115,3 +111,36 @@ def _build(
         prefix = Path(temporary) / "prefix"
         store.unpack(step.key, prefix)
         return read_installed(prefix, recipe.name, is_shared=linkage is Linkage.SHARED)
+
+
+def check_products_of(
+    recipes: Sequence[Recipe], project: Project, targets: Sequence[Target], store: Store, options: BuildOptions
+) -> int:
+    """Build recipes with every linkage that they support, which checks their products; return the exit code of a failure.
+
+    A recipe without libraries has one build.
+    """
+    failures: list[int] = []
+    for target in targets:
+        for recipe in recipes:
+            has_libraries = bool(recipe.products.libraries)
+            linkages = [x for x in (Linkage.STATIC, Linkage.SHARED) if not find_unsupported(recipe, target, x)]
+            codes = []
+            for linkage in linkages[: None if has_libraries else 1] or [Linkage.STATIC]:  # the latter raises the reason
+                plan, step = _plan_recipe(recipe, project, target, linkage)
+                codes.append(exit_code(run_plan(plan, project, store, replace(options, results=(step.id,)))))
+            failures += [code for code in codes if code]
+            if not any(codes):
+                how = f", {' and '.join(linkages)}" if has_libraries else ""
+                echo(f"{target.tag}: {recipe.name} {recipe.version} is built and checked{how}")
+    return next(iter(failures), 0)
+
+
+def _plan_recipe(recipe: Recipe, project: Project, target: Target, linkage: Linkage) -> tuple[Plan, LibraryStep]:
+    """Plan a recipe with one linkage, and its requirements, all of them static; return the plan and the step of the recipe."""
+    shared = (recipe.name,) if linkage is Linkage.SHARED else ()
+    settings = replace(project.target_settings, shared=shared)
+    project = replace(project, target_settings=settings, linkage=Linkage.SHARED, overrides=())
+    plan = finish_plan(plan_libraries(project, target, [recipe.name], find_identities()))
+    steps = [step for step in plan.libraries.values() if step.kind is StepKind.LIBRARY]
+    return plan, next(step for step in steps if step.name == recipe.name)

@@ -11,12 +11,15 @@ import click
 
 from everywheel.cli.options import json_option, target_option
 from everywheel.cli.output import echo
+from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_listing import describe_recipe, has_text, print_recipes
 from everywheel.cli.recipe_review import review_recipes
+from everywheel.cli.recipe_trial import check_products_of, trial_options
 from everywheel.cli.recipe_updates import outdated_command, update_command
 from everywheel.cli.recipes_new import new_command
 from everywheel.cli.recipes_try import try_command
 from everywheel.cli.run_plan import choose_targets
+from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import (
     choose_recipe,
     find_recipe_folders,
@@ -32,13 +35,13 @@ from everywheel.config.recipe_folders import list_folders_without_recipe
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import has_project
 from everywheel.errors import NothingSelectedError, UsageError, count_noun, find_page
-from everywheel.pipeline import plan_targets
+from everywheel.pipeline import BuildOptions, plan_targets
 from everywheel.planning.keys import find_identities
 from everywheel.planning.library_planner import LibraryPlanner
 from everywheel.planning.plan import plan_libraries
 from everywheel.planning.step_keys import Identities
 from everywheel.platforms.architectures import ARCHES
-from everywheel.platforms.target import Target, base_target, parse_target
+from everywheel.platforms.target import Target, base_target, build_machine_target, parse_target
 
 _LINKAGES = (Linkage.SHARED, Linkage.STATIC)
 
@@ -104,9 +107,17 @@ def show_command(root: Path, name: str, as_json: bool) -> None:
 
 @recipes_group.command("check", short_help="Review every recipe, and plan every architecture.")
 @target_option
-@click.pass_obj
-def check_command(root: Path, targets: tuple[str, ...]) -> None:
-    """Load and review every recipe, and plan the project for every architecture and libc, without building anything.
+@click.option(
+    "--build",
+    "names",
+    multiple=True,
+    metavar="RECIPE",
+    help="Also build it, static and shared, and check its products.",
+)
+@trial_options
+@click.pass_context
+def check_command(ctx: click.Context, targets: tuple[str, ...], names: tuple[str, ...], options: BuildOptions) -> None:
+    """Load and review every recipe, and plan the project for every architecture and libc. Only --build builds anything.
 
     Recipes that the project does not require are planned as well, its own ones also with each profile and with all
     features. The review finds what a build would find late or never: files that are not used, promises that nothing checks,
@@ -114,11 +125,22 @@ def check_command(root: Path, targets: tuple[str, ...]) -> None:
 
     Example: everywheel recipes check
     """
+    root: Path = ctx.obj
     if unread := find_unread_recipes(root):
         raise UsageError(unread[0], hint=unread[1])
-    if not has_project(root):
+    recipes = load_available_recipes(root)
+    chosen = [choose_recipe(name, recipes) for name in dict.fromkeys(names)]
+    if has_project(root):
+        _check_project(root, targets)
+    else:
         _check_built_in(tuple(parse_target(tag) for tag in targets) or _list_base_targets())
-        return
+    if chosen:
+        project = load_project(find_recipe_project(ctx, root, has_recipes=True))
+        tags = targets or (build_machine_target().tag,)
+        ctx.exit(check_products_of(chosen, project, choose_targets(project, tags), open_store(), options))
+
+
+def _check_project(root: Path, targets: tuple[str, ...]) -> None:
     project = load_project(root)
     chosen = choose_targets(project, targets) if targets else _list_base_targets()
     steps = len(plan_targets(project, chosen).steps)

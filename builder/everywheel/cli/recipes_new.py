@@ -112,7 +112,7 @@ def new_command(
     for line in _list_undecided(draft, trial, root, folder):
         echo(line)
     if has_project(root):
-        command = "deps" if trial is not None and trial.built else "recipes try"
+        command = "recipes check --build" if trial is not None and trial.built else "recipes try"
         echo(f"check the comments in it, then run `everywheel {command} {name}`")
     if trial is not None and not trial.built and trial.errors:
         ctx.exit(trial.errors[0].exit_code)

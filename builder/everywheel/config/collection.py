@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from everywheel.config.recipe import Recipe
+from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.config.recipe_folders import RECIPE_FILE, check_folder
 from everywheel.config.recipe_loader import find_unknown_requirement, load_recipes
 from everywheel.config.settings_file import find_settings, has_project
@@ -129,7 +129,7 @@ def name_collection(recipe: Recipe) -> str:
     return BUILT_IN if is_built_in(recipe) else str(recipe.directory.parent)
 
 
-def is_installed(recipe: Recipe) -> bool:
+def is_installed(recipe: Recipe | ResolvedRecipe) -> bool:
     """Return whether a recipe is a part of an installation of this package, which no command changes."""
     return recipe.directory.resolve().is_relative_to(_PACKAGE.resolve())
 

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from everywheel.config.recipe import Build, Feature, Linkage, Override, Recipe, ResolvedRecipe, Scalar, suggest
+from everywheel.config.recipe import (
+    Build,
+    BuildSystem,
+    Feature,
+    Linkage,
+    Override,
+    Recipe,
+    ResolvedRecipe,
+    Scalar,
+    suggest,
+)
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Target
 
@@ -102,22 +112,25 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Ove
     selected = [recipe.features[name] for name in chosen]
     unselected = [feature for name, feature in recipe.features.items() if name not in chosen]
     parts: list[Feature | Override] = [*selected, *matching]
-    enabled = {option for feature in selected for option in feature.enable}
+    switches = dict.fromkeys(recipe.build.enable, True) | dict.fromkeys(recipe.build.disable, False)
+    switches |= dict.fromkeys((name for feature in unselected for name in feature.enable), False)
     systems = [override.system for override in matching if override.system is not None]
+    system = [recipe.build.system, *systems][-1]
     options: dict[str, Scalar] = dict(recipe.build.options)
-    for part in parts:
+    for part in parts:  # a later part replaces what an earlier one sets
         options |= part.options
+        if system in (BuildSystem.MESON, BuildSystem.CMAKE):  # a configure script gets its options after its switches
+            switches = {name: is_on for name, is_on in switches.items() if name not in part.options}
+        switches |= dict.fromkeys(part.enable, True)
+        if isinstance(part, Override):
+            switches |= dict.fromkeys(part.disable, False)
     return replace(
         recipe.build,
-        system=[recipe.build.system, *systems][-1],
+        system=system,
         options=options,
         configure=(*recipe.build.configure, *(arg for override in matching for arg in override.configure)),
-        enable=_merge(recipe.build.enable, *(part.enable for part in parts)),
-        disable=_merge(
-            recipe.build.disable,
-            *(tuple(o for o in feature.enable if o not in enabled) for feature in unselected),
-            *(override.disable for override in matching),
-        ),
+        enable=tuple(name for name, is_on in switches.items() if is_on),
+        disable=tuple(name for name, is_on in switches.items() if not is_on),
         defines=_merge(recipe.build.defines, *(override.defines for override in matching)),
         flags=_merge(recipe.build.flags, *(override.flags for override in matching)),
         link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in matching)),

@@ -21,6 +21,7 @@ import contextlib
 import os
 import re
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -112,17 +113,34 @@ def run_logged(
     hint: str | None = None,
     quote: Callable[[str], Sequence[str]] = excerpt,
 ) -> str:
-    """Run a command, append the command line and the output to a log, and return the output (both streams, in order).
+    """Run a command as `log_command` does, and return its output.
 
     `label` names the step in the error: `libvips 8.16.1 for musllinux_1_2_aarch64: configure`. `quote` returns the lines of
-    the output that show why the command failed. Raises BuildError when the exit code is not 0, MachineError when the command
-    cannot be started, and Interrupted when the execution is canceled.
+    the output that show why the command failed. Raises BuildError when the exit code is not 0.
+    """
+    exit_code, output = log_command(command, cwd=cwd, env=env, log=log, label=label)
+    if exit_code != 0:
+        raise BuildError(
+            f"{label} failed ({describe_exit(exit_code)})",
+            details={"command": _shorten(shlex.join(str(arg) for arg in command))},
+            excerpt=quote(output),
+            log=log,
+            hint=hint,
+        )
+    return output
+
+
+def log_command(
+    command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], log: Path, label: str
+) -> tuple[int, str]:
+    """Run a command, append the command line and the output to a log; return exit code and output (both streams, in order).
+
+    Raises MachineError when the command cannot be started, and Interrupted when the execution is canceled.
     """
     args = [str(arg) for arg in command]
-    line = shlex.join(args)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a+b") as out:
-        out.write(f"$ cd {shlex.quote(str(cwd))} && {line}\n".encode())
+        out.write(f"$ cd {shlex.quote(str(cwd))} && {shlex.join(args)}\n".encode())
         out.flush()
         start = out.tell()
         try:
@@ -134,16 +152,17 @@ def run_logged(
         exit_code = _wait(child, args, [_Tail(out, start)], label)
         # Read through the open file: the build of another project may have replaced the log of a step with the same name.
         out.seek(start)
-        output = _decode(out.read())
-    if exit_code != 0:
-        raise BuildError(
-            f"{label} failed (exit {exit_code})",
-            details={"command": _shorten(line)},
-            excerpt=quote(output),
-            log=log,
-            hint=hint,
-        )
-    return output
+        return exit_code, _decode(out.read())
+
+
+def describe_exit(code: int) -> str:
+    """Return the end of a command for a message: `exit 3`, or `signal 6, SIGABRT` for the code -6."""
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return f"signal {-code}, {signal.Signals(-code).name}"
+    except ValueError:  # such as a real-time signal
+        return f"signal {-code}"
 
 
 def log_lines(log: Path, label: str, lines: Sequence[str]) -> None:

@@ -12,15 +12,17 @@ from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import remove_path
 from everywheel.execution.input_files import UnusableFile, leads_out, list_files
 from everywheel.execution.process import excerpt, run_logged
+from everywheel.libraries.build_files import check_build_file
 from everywheel.libraries.build_systems import NO_DOWNLOADS, Command, build_commands
-from everywheel.libraries.context import BuildContext
+from everywheel.libraries.context import BuildContext, name_shell
 from everywheel.libraries.features import check_features
 from everywheel.libraries.installed_files import check_installed
 from everywheel.libraries.make_failures import explain_cmake_failure, explain_make_failure, quote_end
 from everywheel.libraries.prefix import check_links, describe_library, normalize_prefix
 from everywheel.libraries.products import check_products, list_spellings
 from everywheel.libraries.source_tree import even_times, prepare_source
-from everywheel.planning.steps import LibraryStep, Plan, StepKind
+from everywheel.libraries.unused_names import report_unused_names
+from everywheel.planning.steps import LibraryStep, Plan
 from everywheel.toolchains.compiler_arguments import report_arguments
 from everywheel.toolchains.machine_programs import link_machine_programs, list_missing_programs, report_missing
 from everywheel.toolchains.toolchain import PREFIX, Toolchain, ToolchainOptions
@@ -37,7 +39,9 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     remove_path(log)
     set_stage("unpack")
     workspace, toolchain = prepare_workspace(context, step, plan)
-    describe_library(step.recipe, workspace / "source")  # a missing license file is an error before anything is built
+    # Both are errors before anything is built: a missing license file, and a missing build file.
+    describe_library(step.recipe, workspace / "source")
+    check_build_file(step.recipe, workspace / "source")
     with report_arguments(toolchain, log, step.label):
         prefix = _install(context, step, toolchain, workspace, set_stage)
     set_stage("check")
@@ -45,7 +49,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     # The root of the store is not searched for: a short path such as /store also occurs in unrelated text.
     build_paths = (workspace, *(context.store.root / name for name in ("tools", "zig", "tmp")))
     if not step.debug_data:  # a promise is that there is none
-        check_products(prefix, step.recipe, list_spellings(build_paths))
+        check_products(prefix, step.recipe, list_spellings(build_paths), log)
     normalize_prefix(prefix, step.recipe, workspace / "source")
     check_features(context, step, workspace, toolchain, prefix)
     context.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.platform)
@@ -108,16 +112,16 @@ def _install(
 
 
 def _run(context: BuildContext, step: LibraryStep, command: Command, environment: Mapping[str, str]) -> None:
-    """Run a command of a build; raise BuildError, with the cause of the failure if it is known."""
+    """Run a command of a build, and report what it does not use; raise BuildError, with the cause if it is known."""
     uses_make, label = bool(step.recipe.build.system.programs), f"{step.label}: {command.stage}"
     try:
-        run_logged(
+        output = run_logged(
             command.args,
             cwd=command.folder,
             env=environment,
             log=context.log(step),
             label=label,
-            hint=_make_shell_hint(step),
+            hint=f"`{name_shell(step)}` opens the kept workspace",
             quote=quote_end if uses_make and command.stage == "configure" else excerpt,
         )
     except BuildError as error:
@@ -126,6 +130,8 @@ def _run(context: BuildContext, step: LibraryStep, command: Command, environment
         elif step.recipe.build.system is BuildSystem.CMAKE:
             explain_cmake_failure(error, step.label)
         raise
+    if command.stage == "configure":
+        report_unused_names(step, output)
 
 
 def check_machine_programs(steps: Iterable[LibraryStep]) -> None:
@@ -133,11 +139,6 @@ def check_machine_programs(steps: Iterable[LibraryStep]) -> None:
     for step in steps:
         for name in list_missing_programs(step.recipe.build.machine_programs):
             raise report_missing(step.label, name)
-
-
-def _make_shell_hint(step: LibraryStep) -> str:
-    target = "" if step.kind is StepKind.PROGRAM else f" --target {step.target.tag}"
-    return f"`everywheel shell {step.name}{target}` opens the kept workspace"
 
 
 def copy_headers(source: Path, prefix: Path, recipe: ResolvedRecipe) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from everywheel.config.project import Project
 from everywheel.errors import BuildError
 from everywheel.execution.files import remove_path
-from everywheel.planning.steps import LibraryStep, Plan, Step
+from everywheel.planning.steps import LibraryStep, Plan, Step, StepKind
 from everywheel.store.local import Store
 from everywheel.store.unpacking import FileConflict
 from everywheel.toolchains.build_tools import Tools
@@ -24,6 +24,12 @@ def project_logs(store: Store, project: Project) -> Path:
     """Return the directory for the logs of a project, which other projects in the same store do not use."""
     digest = hashlib.sha256(os.fsencode(project.root.resolve())).hexdigest()[:8]
     return store.root / "logs" / f"{project.name}-{digest}"
+
+
+def name_shell(step: LibraryStep) -> str:
+    """Return the command that opens the workspace of a step: `everywheel shell libvips --target musllinux_1_2_aarch64`."""
+    target = "" if step.kind is StepKind.PROGRAM else f" --target {step.target.tag}"
+    return f"everywheel shell {step.name}{target}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

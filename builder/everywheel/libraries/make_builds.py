@@ -74,13 +74,13 @@ def _configure_autotools(make: MakeBuild) -> tuple[str, ...]:
         f"--{static}-static",
         "--with-pic",
         *(_fill(arg, make) for arg in further),
-        *(_switch(name, is_enabled=True) for name in build.enable),
-        *(_switch(name, is_enabled=False) for name in build.disable),
+        *(name_switch(name, is_enabled=True) for name in build.enable),
+        *(name_switch(name, is_enabled=False) for name in build.disable),
         *(_option(name, value, make) for name, value in sorted(build.options.items())),
     )
 
 
-def _switch(name: str, *, is_enabled: bool) -> str:
+def name_switch(name: str, *, is_enabled: bool) -> str:
     """Return the argument for a switch: `--enable-foo` for `foo`, `--with-foo` for `with-foo`."""
     if name.startswith("with-"):
         return f"--{name}" if is_enabled else f"--without-{name.removeprefix('with-')}"

@@ -13,11 +13,13 @@ from everywheel.libraries.products_elf import check_elf_archive, check_machine, 
 from everywheel.libraries.products_macho import check_macho_archive, check_shared_macho
 from everywheel.libraries.products_pe import check_dlls, check_pe_archive
 
+_SHOWN = 10  # installed files in one line of an error
 
-def check_products(prefix: Path, recipe: ResolvedRecipe, forbidden: tuple[str, ...]) -> None:
+
+def check_products(prefix: Path, recipe: ResolvedRecipe, forbidden: tuple[str, ...], log: Path | None = None) -> None:
     """Check that the prefix contains what the recipe declares, and no path of the build machine.
 
-    `forbidden` are the paths to search for. Raises BuildError, which lists every problem.
+    `forbidden` are the paths to search for. Raises BuildError, which lists every problem, the installed files and the log.
     """
     problems = [*_check_files(prefix, recipe), *_check_paths(prefix, forbidden), *_check_evidence(prefix, recipe)]
     for name in recipe.products.libraries:
@@ -27,9 +29,21 @@ def check_products(prefix: Path, recipe: ResolvedRecipe, forbidden: tuple[str, .
     if problems:
         raise BuildError(
             f"{recipe.label}: the build did not produce what the recipe promises",
-            details={f"promise {number}": problem for number, problem in enumerate(problems, 1)},
+            details={
+                **{f"promise {number}": problem for number, problem in enumerate(problems, 1)},
+                "installed": _list_installed(prefix),
+            },
+            log=log,
             hint="correct [products] of the recipe, or the options that should have produced them",
         )
+
+
+def _list_installed(prefix: Path) -> str:
+    """Return the paths of the installed files, those of libraries first, and at most ten of them."""
+    files = sorted(file.relative_to(prefix) for file in prefix.rglob("*") if file.is_file() or file.is_symlink())
+    names = [file.as_posix() for file in sorted(files, key=lambda file: (file.parts[0] != "lib", len(file.parts)))]
+    further = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{further}"
 
 
 def list_spellings(paths: Iterable[PurePath]) -> tuple[str, ...]:
@@ -67,9 +81,11 @@ def _check_evidence(prefix: Path, recipe: ResolvedRecipe) -> Iterator[str]:
 
 def _check_library(prefix: Path, name: str, recipe: ResolvedRecipe) -> Iterator[str]:
     is_static = recipe.linkage is Linkage.STATIC
-    file = f"lib/lib{name}.a" if is_static else recipe.target.system.linkable.format(name)
+    pattern = "lib/lib{}.a" if is_static else recipe.target.system.linkable
+    file, shorter = pattern.format(name), name.removeprefix("lib")
     if not (prefix / file).is_file():
-        yield f"{file} is missing"
+        is_prefixed = shorter != name and (prefix / pattern.format(shorter)).is_file()
+        yield f"{file} is missing" + (f": write '{shorter}' for {pattern.format(shorter)}" if is_prefixed else "")
         return
     data = (prefix / file).read_bytes()
     match recipe.target.os, is_static:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from everywheel.config.recipe import ResolvedRecipe
-from everywheel.errors import BuildError
+from everywheel.errors import BuildError, SourceError
 from everywheel.execution.files import hash_file
 from everywheel.execution.input_files import leads_out
 from everywheel.execution.notices import report_notice
@@ -39,14 +39,24 @@ def prepare_source(context: BuildContext, step: LibraryStep, tree: Path) -> None
 
 
 def _unpack(recipe: ResolvedRecipe, sources: Mapping[str, Path], tree: Path) -> None:
-    """Unpack the archive of a recipe, apply the pinned patches, then the patches in the directory of the recipe."""
+    """Unpack the archive of a recipe, apply the pinned patches, then the patches in the directory of the recipe.
+
+    A patch in that directory has no pin, so an error about it names another remedy.
+    """
     archive, *patches = list_source_files([recipe])
     unpack_archive(archive, sources[archive.sha256], tree)
     for patch in patches:
         apply_patch(patch, sources[patch.sha256], tree)
     for name in recipe.patches:
         file = PinnedFile(label=archive.label, filename=name, sha256=recipe.files[name], patches=archive.sha256)
-        apply_patch(file, recipe.directory / name, tree)
+        try:
+            apply_patch(file, recipe.directory / name, tree)
+        except SourceError as error:
+            error.hint = (
+                f"move it out of {recipe.directory / 'patches'}, and make it again in `everywheel shell {recipe.name}` with "
+                "`diff -ruN source changed`, where `changed` is a copy of `source`: paths have one leading part (`-p1`)"
+            )
+            raise
 
 
 def _staged_key(step: LibraryStep) -> str:

@@ -106,7 +106,7 @@ def _run_git(file: PinnedFile, patch: bytes, tree: Path, *options: str) -> str:
             f"{file.title} does not apply (exit {result.exit_code})",
             details={"command": shlex.join(command)},
             excerpt=result.errors.strip().splitlines()[-20:],
-            hint="is it the patch for this version?  " + COMPARE_PIN,
+            hint=f"it may be the patch of another version: {COMPARE_PIN}",
         )
     return result.stdout.decode(errors="surrogateescape")
 
