@@ -33,12 +33,17 @@ static int print(void) {
   return is_right;
 }
 
+static int supports(const char *name) {
+  if (strcmp(name, "parse") == 0)
+    return parse();
+  return strcmp(name, "print") == 0 && print();
+}
+
 int main(int argc, char **argv) {
   int failed = 0;
 
   for (int i = 1; i < argc; i++)
-    if ((strcmp(argv[i], "parse") == 0 && !parse()) ||
-        (strcmp(argv[i], "print") == 0 && !print())) {
+    if (!supports(argv[i])) {
       printf("%s\n", argv[i]);
       failed = 1;
     }

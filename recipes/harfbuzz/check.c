@@ -35,13 +35,34 @@ static int has_shape(void) {
     return is_right;
 }
 
-static int has_subset(void) {
-    hb_subset_input_t *input = hb_subset_input_create_or_fail();
-    int is_right = input != NULL;
+static void add_table(hb_face_t *face, hb_tag_t tag, const char *data, unsigned int size) {
+    hb_blob_t *blob = hb_blob_create(data, size, HB_MEMORY_MODE_READONLY, NULL, NULL);
 
+    hb_face_builder_add_table(face, tag, blob);
+    hb_blob_destroy(blob);
+}
+
+/* Of a font with three glyphs, two of which are those of 'a' and 'b', the first two remain. */
+static int has_subset(void) {
+    static const char maxp[] = "\0\0\x50\0\0\3";
+    static const char cmap[] = "\0\0\0\1\0\3\0\xa\0\0\0\xc\0\xc\0\0\0\0\0\x1c\0\0\0\0\0\0\0\1"
+                               "\0\0\0a\0\0\0b\0\0\0\1";
+    hb_face_t *face = hb_face_builder_create(), *subset;
+    hb_subset_input_t *input = hb_subset_input_create_or_fail();
+    hb_set_t *characters = hb_set_create();
+    int is_right;
+
+    add_table(face, HB_TAG('m', 'a', 'x', 'p'), maxp, sizeof maxp - 1);
+    add_table(face, HB_TAG('c', 'm', 'a', 'p'), cmap, sizeof cmap - 1);
     hb_set_add(hb_subset_input_unicode_set(input), 'a');
-    is_right = is_right && hb_set_get_population(hb_subset_input_unicode_set(input)) == 1;
+    subset = hb_subset_or_fail(face, input);
+    hb_face_collect_unicodes(subset, characters);
+    is_right = subset != NULL && hb_face_get_glyph_count(face) == 3 && hb_face_get_glyph_count(subset) == 2 &&
+               hb_set_get_population(characters) == 1 && hb_set_has(characters, 'a');
+    hb_set_destroy(characters);
     hb_subset_input_destroy(input);
+    hb_face_destroy(subset);
+    hb_face_destroy(face);
     return is_right;
 }
 

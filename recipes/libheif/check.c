@@ -140,9 +140,10 @@ static int supports(const char *name) {
 
   if (strcmp(name, "heic-decode") == 0)
     return decode(heic, sizeof heic);
-  if (!encode(&avif))
-    return 0;
-  return strcmp(name, "avif-decode") != 0 || decode(avif.bytes, avif.length);
+  if (strcmp(name, "avif-encode") == 0)
+    return encode(&avif);
+  return strcmp(name, "avif-decode") == 0 && encode(&avif) &&
+         decode(avif.bytes, avif.length);
 }
 
 int main(int argc, char **argv) {

@@ -26,18 +26,22 @@ static double largest_error(int converter) {
   return largest;
 }
 
+static int supports(const char *name) {
+  if (strcmp(name, "sinc") == 0)
+    return largest_error(SRC_SINC_FASTEST) <= 0.01;
+  if (strcmp(name, "linear") == 0)
+    return largest_error(SRC_LINEAR) <= 0.1;
+  return strcmp(name, "zero-order-hold") == 0 &&
+         largest_error(SRC_ZERO_ORDER_HOLD) <= 0.1;
+}
+
 int main(int argc, char **argv) {
   int failed = 0;
 
-  for (int i = 1; i < argc; i++) {
-    double error =
-        strcmp(argv[i], "sinc") == 0     ? largest_error(SRC_SINC_FASTEST) * 10
-        : strcmp(argv[i], "linear") == 0 ? largest_error(SRC_LINEAR)
-                                         : largest_error(SRC_ZERO_ORDER_HOLD);
-    if (error > 0.1) {
+  for (int i = 1; i < argc; i++)
+    if (!supports(argv[i])) {
       printf("%s\n", argv[i]);
       failed = 1;
     }
-  }
   return failed;
 }

@@ -59,7 +59,7 @@ static int has_feature(const char *name) {
     if (strcmp(name, "iconv") == 0)
         return has_encoding("windows-1252");
     if (strcmp(name, "iso8859x") == 0)
-        return has_encoding("ISO-8859-15");
+        return xmlHasFeature(XML_WITH_ISO8859X) && has_encoding("ISO-8859-15");
     if (strcmp(name, "schemas") == 0)
         return can_validate();
     if (strcmp(name, "xpath") == 0)

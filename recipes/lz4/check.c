@@ -28,13 +28,15 @@ static int can_frame(void) {
     return is_right;
 }
 
+static int has_feature(const char *name) {
+    return strcmp(name, "block") == 0 ? can_block() : strcmp(name, "frame") == 0 && can_frame();
+}
+
 int main(int argc, char **argv) {
     int missing = 0;
 
     for (int i = 1; i < argc; i++) {
-        int (*check)(void) = strcmp(argv[i], "block") == 0 ? can_block : can_frame;
-
-        if (!check()) {
+        if (!has_feature(argv[i])) {
             puts(argv[i]);
             missing = 1;
         }

@@ -21,13 +21,15 @@ static int can_threads(void) {
     return !ZSTD_isError(result);
 }
 
+static int has_feature(const char *name) {
+    return strcmp(name, "threads") == 0 ? can_threads() : strcmp(name, "compress") == 0 && can_compress();
+}
+
 int main(int argc, char **argv) {
     int missing = 0;
 
     for (int i = 1; i < argc; i++) {
-        int (*check)(void) = strcmp(argv[i], "threads") == 0 ? can_threads : can_compress;
-
-        if (!check()) {
+        if (!has_feature(argv[i])) {
             puts(argv[i]);
             missing = 1;
         }
