@@ -111,10 +111,10 @@ def test_the_defaults_serve_only_a_project_without_the_key(recipes: dict[str, Re
             "remove one of them: each entry builds a separate wheel",
         ),
         ("[312]", "p.toml: 'python' must be an array of strings and tables", "put it between quotes"),
-        ('"cp312"', "p.toml: 'python' must be an array, not a string", 'write `python = ["…"]`'),
+        ('"cp312"', "p.toml: 'python' must be an array, not a string", 'write `python = ["cp312"]`'),
         (
             '[{ tag = "cp312", system = "linux" }]',
-            "p.toml: [python]: unknown key 'system'",
+            "p.toml: [[python]] 1: unknown key 'system'",
             "known keys: abi, headers, os, tag",
         ),
     ],

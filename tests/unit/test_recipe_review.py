@@ -28,9 +28,10 @@ headers = ["include/foo.h"]
 """
 
 
-def review(folder: Path, name: str, value: str) -> list[str]:
+def review(folder: Path, name: str, value: str, system: str = "cmake") -> list[str]:
     (folder / "libfoo").mkdir()
-    (folder / "libfoo" / "recipe.toml").write_text(RECIPE.format(hash="1" * 64, name=name, value=value))
+    text = RECIPE.format(hash="1" * 64, name=name, value=value).replace('"cmake"', f'"{system}"')
+    (folder / "libfoo" / "recipe.toml").write_text(text)
     return review_recipes(load_recipes([folder]))
 
 
@@ -145,12 +146,14 @@ def test_programs_that_download_are_findings_in_commands(tmp_path: Path, command
 
 @pytest.mark.parametrize("folder", ["../lib", "/opt/lib", "lib/../../lib", "..", "{prefix}/../lib"])
 def test_a_folder_that_leads_out_of_the_prefix_is_a_finding(tmp_path: Path, folder: str) -> None:
-    assert review(tmp_path, "libdir", folder) == [f"libfoo: libdir={folder} installs files outside of the prefix"]
+    findings = review(tmp_path, "libdir", folder, "autotools")
+
+    assert findings == [f"libfoo: libdir={folder} installs files outside of the prefix"]
 
 
 @pytest.mark.parametrize("folder", ["lib", "share/../lib", "{prefix}/lib", "lib..d"])
 def test_a_folder_in_the_prefix_is_right(tmp_path: Path, folder: str) -> None:
-    assert review(tmp_path, "libdir", folder) == []
+    assert review(tmp_path, "libdir", folder, "autotools") == []
 
 
 @pytest.mark.parametrize(

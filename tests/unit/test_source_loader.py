@@ -91,25 +91,26 @@ def test_the_label_of_a_patch_has_every_cve_that_it_fixes() -> None:
         (
             "foo_{version}-1.diff.gz",
             "debian/patches/a.patch",
-            "error: recipe.toml: [source.patches.debian]: 'file' must be a name without slashes, backslashes and braces\n"
+            "error: recipe.toml: [source.patches.debian] of [[source.patches]] 1: "
+            "'file' must be a name without slashes, wildcards, backslashes and braces\n"
             "  value: 'debian/patches/a.patch'\n  hint: the toolkit adds the directory",
         ),
         (
             'debian = { package = "foo", file = "foo_{version}-1.diff.gz" }',
             "",
-            "error: recipe.toml: [source.patches]: neither 'urls' nor 'debian' names a location of 'single.patch'\n"
+            "error: recipe.toml: [[source.patches]] 1: neither 'urls' nor 'debian' names a location of 'single.patch'\n"
             '  hint: add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`',
         ),
         (
             'debian = { package = "foo", file = "foo_{version}-2.debian.tar.xz" }',
             "",
-            "error: recipe.toml: [source.patch-archives]: neither 'urls' nor 'debian' names a location of the archive\n"
+            "error: recipe.toml: [[source.patch-archives]] 1: neither 'urls' nor 'debian' names a location of the archive\n"
             '  hint: add `urls = ["https://…"]`, or `debian = { package = "…", file = "…" }`',
         ),
         (
             TEXT[TEXT.index("patches = [{") :],
             "patches = []\n",
-            "error: recipe.toml: [source.patch-archives]: no patch of 'foo_1.0-2.debian.tar.xz' is listed\n"
+            "error: recipe.toml: [[source.patch-archives]] 1: no patch of 'foo_1.0-2.debian.tar.xz' is listed\n"
             '  hint: add `patches = [{ file = "debian/patches/…", sha256 = "…" }]`',
         ),
         (
@@ -121,14 +122,15 @@ def test_the_label_of_a_patch_has_every_cve_that_it_fixes() -> None:
         (
             "debian/patches/a.patch",
             "../a.patch",
-            "error: recipe.toml: [source.patch-archives.patches]: 'file' must be a relative path without `..`, "
-            "backslashes and braces\n  value: '../a.patch'\n"
+            "error: recipe.toml: [[source.patch-archives.patches]] 1 of [[source.patch-archives]] 1: "
+            "'file' must be a relative path without `..`, "
+            "wildcards, backslashes and braces\n  value: '../a.patch'\n"
             "  hint: paths are relative to the source or the prefix, and stay in it",
         ),
         (
             "foo#12",
             "bug 12",
-            "error: recipe.toml: [source.patches]: 'fixes' must be the number of a CVE or a bug\n  value: 'bug 12'\n"
+            "error: recipe.toml: [[source.patches]] 1: 'fixes' must be the number of a CVE or a bug\n  value: 'bug 12'\n"
             '  hint: such as `fixes = ["CVE-2025-64505", "glib#3916"]`',
         ),
     ],

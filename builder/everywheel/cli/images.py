@@ -15,7 +15,7 @@ from everywheel.cli.output import echo, make_table, print_table
 from everywheel.cli.progress import make_console, open_display, show_failures
 from everywheel.cli.store_lease import open_store
 from everywheel.config.project import load_project
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.containers.bootstrap import bootstrap_image, bootstrapped_reference
 from everywheel.containers.catalog import BuildImage, SmokeImage, find_catalog, load_catalog
 from everywheel.containers.local_build_image import (

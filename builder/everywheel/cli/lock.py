@@ -15,7 +15,7 @@ from everywheel.cli.project_source import config_option
 from everywheel.cli.store_lease import open_store
 from everywheel.config.pins import Pin, PinError, parse_requirement
 from everywheel.config.project import Project
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.errors import UsageError, count_noun
 from everywheel.recognition.project_loader import load_project
 from everywheel.wheels.build_lock import read_lock, write_lock

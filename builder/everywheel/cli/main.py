@@ -13,7 +13,7 @@ from everywheel.cli.failures import exit_for
 from everywheel.cli.options import verbose_option
 from everywheel.cli.output import echo
 from everywheel.cli.project_source import open_project
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.containers.command_report import record_command
 from everywheel.errors import MachineError, UsageError, printable_line
 from everywheel.execution.notices import listen_to_notices

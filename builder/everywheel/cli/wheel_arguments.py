@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.errors import UsageError
 
 ignore_option = click.option(

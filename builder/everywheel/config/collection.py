@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,8 @@ from everywheel.config.recipe import Recipe, ResolvedRecipe
 from everywheel.config.recipe_folders import RECIPE_FILE, check_folder
 from everywheel.config.recipe_loader import find_unknown_requirement, load_recipes
 from everywheel.config.settings_file import find_settings, has_project
+from everywheel.config.suggestions import find_similar
+from everywheel.config.text_rules import RECIPE_NAME
 from everywheel.config.toml_reader import Table
 from everywheel.errors import MachineError, UsageError
 from everywheel.execution.notices import report_notice
@@ -50,10 +51,11 @@ def load_collections(folders: Iterable[Path] = ()) -> dict[str, Recipe]:
         recipes |= load_recipes([built_in], without=recipes)
     unknown = find_unknown_requirement(recipes)
     if unknown is not None:
-        recipe, name = unknown
+        recipe, table, name = unknown
+        location = ": ".join(filter(None, (str(recipe.directory / "recipe.toml"), table)))
         raise UsageError(
-            f"{recipe.directory / 'recipe.toml'}: requires '{name}', but there is no such recipe",
-            hint=suggest_recipe(name, recipes),
+            f"{location}: requires '{name}', but there is no such recipe",
+            hint=_suggest_requirement(name, recipe, recipes),
         )
     return dict(sorted(recipes.items()))
 
@@ -158,17 +160,31 @@ def suggest_recipe(name: str, recipes: Mapping[str, Recipe]) -> str:
 
     The hint names the collection of a built-in recipe.
     """
+    if similar := _suggest_similar(name, recipes):
+        return similar
+    own = sorted(name for name, recipe in recipes.items() if not is_built_in(recipe))
+    listed = "`everywheel recipes list` lists the built-in ones"
+    return f"known in this project: {', '.join(own)}; {listed}" if own else listed
+
+
+def _suggest_requirement(name: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> str:
+    """Return a hint for a requirement of a recipe that does not exist: another recipe, or how to write it."""
+    if not RECIPE_NAME.accepts(name):
+        return "requirements are names of recipes, without versions"
+    others = {other: known for other, known in recipes.items() if other != recipe.name}
+    return _suggest_similar(name, others) or f"`everywheel recipes new {name}` drafts one"
+
+
+def _suggest_similar(name: str, recipes: Mapping[str, Recipe]) -> str:
     package = name.removesuffix("-dev")
     stem = re.sub(r"(?<=[a-z])[\d.]+(-.*)?$", "", package)  # `libcurl4-openssl-dev` is Debian's package of libcurl
     known = {**_list_other_names(recipes), **{recipe: recipe for recipe in recipes}}
     forms = [form for text in (name, package, stem) for form in (text, text.removeprefix("lib"))]
-    meant = [known[form] for form in forms if form in known] or difflib.get_close_matches(package, sorted(recipes), 1)
-    if meant:
-        note = f" ({BUILT_IN})" if is_built_in(recipes[meant[0]]) else ""
-        return f"did you mean '{meant[0]}'{note}?"
-    own = sorted(name for name, recipe in recipes.items() if not is_built_in(recipe))
-    listed = "`everywheel recipes list` lists the built-in ones"
-    return f"known in this project: {', '.join(own)}; {listed}" if own else listed
+    meant = [known[form] for form in forms if form in known] or [find_similar(package, recipes)]
+    if not meant[0]:
+        return ""
+    note = f" ({BUILT_IN})" if is_built_in(recipes[meant[0]]) else ""
+    return f"did you mean '{meant[0]}'{note}?"
 
 
 def _list_other_names(recipes: Mapping[str, Recipe]) -> dict[str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from everywheel.config.collection import suggest_recipe
-from everywheel.config.recipe import Recipe, suggest
+from everywheel.config.recipe import Recipe
+from everywheel.config.suggestions import suggest
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
 

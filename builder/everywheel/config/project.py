@@ -11,6 +11,7 @@ from everywheel.config.build_backend import BuildBackend
 from everywheel.config.collection import list_recipe_folders, load_collections
 from everywheel.config.extension_tree import digest_tree
 from everywheel.config.feature_selection import check_recipe, choose_features
+from everywheel.config.known_keys import PROJECT_KEYS
 from everywheel.config.metadata import ExtensionMetadata, read_extension_metadata
 from everywheel.config.pins import Pin
 from everywheel.config.python_spec import PythonSpec, default_pythons, load_pythons, read_python_version
@@ -191,7 +192,7 @@ def load_project(
     a folder for wheels. Raises UsageError, naming file and key, for an error in the project or in a recipe.
     """
     settings = find_settings(root := root.absolute(), config, options or {})
-    table = settings.table
+    (table := settings.table).check_keys(PROJECT_KEYS)
     extension = root / table.text("extension", ".")
     recipes = load_collections(list_recipe_folders(settings.folder, table))
     metadata = read_extension_metadata(extension)
@@ -221,7 +222,6 @@ def load_project(
         remote=load_remote_settings(table, settings.folder),
         backend_python=read_python_version(table.text("backend-python", "", rule=BACKEND_PYTHON)),
     )
-    table.reject_unknown_keys()
     _check_recipes(project, table)
     return project
 
@@ -260,6 +260,5 @@ def _load_targets(table: Table, *keys: str) -> tuple[Target, ...]:
 
 
 def _load_smoke(table: Table) -> Smoke:
-    smoke = Smoke(requires=table.texts("requires"), command=table.texts("command"), exclude=table.texts("exclude"))
-    table.reject_unknown_keys()
-    return smoke
+    table.check_keys(PROJECT_KEYS, "smoke")
+    return Smoke(requires=table.texts("requires"), command=table.texts("command"), exclude=table.texts("exclude"))

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from everywheel.config.recipe import Recipe, suggest
+from everywheel.config.known_keys import PROJECT_KEYS
+from everywheel.config.recipe import Recipe
+from everywheel.config.suggestions import suggest
 from everywheel.config.text_rules import PYTHON, PYTHON_ABI, PYTHON_TAG
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
+from everywheel.platforms.other_names import find_system
 from everywheel.platforms.target import OPERATING_SYSTEMS
 
 _OLDEST_SUPPORTED = 11  # CPython 3.10 reached its end of life in October 2026
@@ -120,11 +123,13 @@ def _load_python(table: Table, entry: str | Table, recipes: Mapping[str, Recipe]
     if isinstance(entry, str):
         tag, abi = _split_tag(table.describe("python"), entry)
         return _make_spec(tag, abi, _choose_headers(table, tag, abi, recipes), tuple(OPERATING_SYSTEMS))
+    entry.check_keys(PROJECT_KEYS, "python")
     systems = entry.texts("os", list(OPERATING_SYSTEMS))
     for system in systems:
         if system not in OPERATING_SYSTEMS:
             raise UsageError(
-                f"{entry.location}: there is no system '{system}'", hint=suggest(system, OPERATING_SYSTEMS)
+                f"{entry.location}: there is no system '{system}'",
+                hint=suggest(find_system(system) or system, OPERATING_SYSTEMS),
             )
     abi = entry.text("abi", "", rule=PYTHON_ABI)
     if abi:
@@ -133,7 +138,6 @@ def _load_python(table: Table, entry: str | Table, recipes: Mapping[str, Recipe]
     else:
         tag, abi = _split_tag(entry.describe("tag"), entry.text("tag"))
     headers = entry.text("headers", "") or _choose_headers(table, tag, abi, recipes)
-    entry.reject_unknown_keys()
     return _make_spec(tag, abi, headers, systems)
 
 

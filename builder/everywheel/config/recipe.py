@@ -6,8 +6,7 @@ for one target, one choice of features and one linkage, and returns a `ResolvedR
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -206,10 +205,3 @@ class ResolvedRecipe:
     def label(self) -> str:
         """The name used in messages: `libvips 8.16.1 for musllinux_1_2_aarch64`."""
         return f"{self.name} {self.version} for {self.target.tag}"
-
-
-def suggest(name: str, candidates: Iterable[str]) -> str:
-    """Return a hint for an unknown name: the most similar candidate, or all candidates if none is similar."""
-    names = sorted(candidates)
-    close = difflib.get_close_matches(name, names, 1)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(names) or 'none'}"

@@ -15,8 +15,8 @@ from everywheel.config.recipe import (
     Recipe,
     ResolvedRecipe,
     Scalar,
-    suggest,
 )
+from everywheel.config.suggestions import suggest
 from everywheel.errors import UsageError
 from everywheel.platforms.target import Target
 

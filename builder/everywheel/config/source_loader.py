@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from everywheel.config.known_keys import RECIPE_KEYS
 from everywheel.config.source import DebianFile, OmittedPatch, Patch, PatchArchive, Source
 from everywheel.config.text_rules import DEBIAN_PACKAGE, FILE_NAME, FIX, PATH, REASON, URL, TextRule
 from everywheel.config.toml_reader import Table
@@ -15,6 +16,7 @@ _LOCATIONS = 'add `urls = ["https://…"]`, or `debian = { package = "…", file
 
 def load_source(table: Table, version: str) -> Source:
     """Read `[source]` of a recipe; raise UsageError, naming file and key, for an error in it."""
+    table.check_keys(RECIPE_KEYS, "source")
     urls, debian = _load_urls(table, version), _load_debian(table, version)
     archives = [_load_patch_archive(archive, version) for archive in table.tables("patch-archives")]
     source = Source(
@@ -31,12 +33,12 @@ def load_source(table: Table, version: str) -> Source:
         ),
     )
     _reject_duplicates(table, source)
-    table.reject_unknown_keys()
     return source
 
 
 def _load_patch_archive(table: Table, version: str) -> tuple[Patch, ...]:
     """Return the patches of one table of `patch-archives`, in its order."""
+    table.check_keys(RECIPE_KEYS, "source.patch-archives")
     urls, debian = _load_urls(table, version), _load_debian(table, version)
     archive = PatchArchive(
         filename=_choose_filename(table, "the archive", urls, debian),
@@ -54,16 +56,14 @@ def _load_patch_archive(table: Table, version: str) -> tuple[Patch, ...]:
             hint='add `patches = [{ file = "debian/patches/…", sha256 = "…" }]`',
         )
     _reject_applied(table, archive, {patch.file for patch in patches})
-    table.reject_unknown_keys()
     return patches
 
 
 def _load_omitted(table: Table) -> OmittedPatch:
-    omitted = OmittedPatch(
+    table.check_keys(RECIPE_KEYS, "source.patch-archives.omit")
+    return OmittedPatch(
         file=PurePosixPath(table.text("file", rule=PATH)).as_posix(), reason=table.text("reason", rule=REASON)
     )
-    table.reject_unknown_keys()
-    return omitted
 
 
 def _reject_applied(table: Table, archive: PatchArchive, applied: Collection[str]) -> None:
@@ -78,8 +78,9 @@ def _reject_applied(table: Table, archive: PatchArchive, applied: Collection[str
 
 
 def _load_member(table: Table, archive: PatchArchive) -> Patch:
+    table.check_keys(RECIPE_KEYS, "source.patch-archives.patches")
     file = table.text("file", rule=PATH)
-    patch = Patch(
+    return Patch(
         name=table.text("name", PurePosixPath(file).name, rule=FILE_NAME),
         sha256=_load_sha256(table),
         size=_load_size(table),
@@ -87,11 +88,10 @@ def _load_member(table: Table, archive: PatchArchive) -> Patch:
         archive=archive,
         file=PurePosixPath(file).as_posix(),
     )
-    table.reject_unknown_keys()
-    return patch
 
 
 def _load_patch(table: Table, version: str) -> Patch:
+    table.check_keys(RECIPE_KEYS, "source.patches")
     patch = Patch(
         name=table.text("name", rule=FILE_NAME),
         sha256=_load_sha256(table),
@@ -103,7 +103,6 @@ def _load_patch(table: Table, version: str) -> Patch:
     )
     if not patch.urls and patch.debian is None:
         raise _report_no_location(table, f"'{patch.name}'")
-    table.reject_unknown_keys()
     return patch
 
 
@@ -155,12 +154,11 @@ def _load_debian(table: Table, version: str) -> DebianFile | None:
     if not table.has("debian"):
         return None
     debian = table.table("debian")
-    file = DebianFile(
+    debian.check_keys(RECIPE_KEYS, "source.debian")
+    return DebianFile(
         package=debian.text("package", rule=DEBIAN_PACKAGE),
         file=_expand(debian, "file", debian.text("file"), version, FILE_NAME),
     )
-    debian.reject_unknown_keys()
-    return file
 
 
 def _load_size(table: Table) -> int:

@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from everywheel.config.recipe import Linkage, suggest
+from everywheel.config.conditions import FACTS, load_conditions
+from everywheel.config.known_keys import PROJECT_KEYS
+from everywheel.config.recipe import Linkage
+from everywheel.config.suggestions import suggest
 from everywheel.config.text_rules import PATH, VARIABLE
 from everywheel.config.toml_reader import Table
 from everywheel.errors import UsageError
-from everywheel.platforms.architectures import ARCHES
-from everywheel.platforms.target import OPERATING_SYSTEMS, Target, parse_target
+from everywheel.platforms.target import Target, parse_target
 
 PLACEHOLDERS = ("prefix", "project")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
-_CONDITIONS = ("os", "libc", "arch", "target")
+_CONDITIONS: Mapping[str, tuple[str, ...]] = {**{name: FACTS[name] for name in ("os", "libc", "arch")}, "target": ()}
 # Everywheel sets these for each target; the flags of a project are added to those of the target.
 _RESERVED = frozenset({"AR", "CC", "CXX", "LDSHARED", "PATH", "PKG_CONFIG", "_PYTHON_HOST_PLATFORM"})
 ADDED_FLAGS = frozenset({"CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS"})
@@ -93,24 +95,12 @@ def load_overrides(table: Table, linkage: Linkage) -> tuple[TargetOverride, ...]
     """Read the array of tables `overrides`; raise UsageError for an unknown condition, and one that matches no target."""
     overrides = []
     for override in table.tables("overrides"):
-        when = override.text_map("when")
-        if not when:
-            raise UsageError(f"{override.location}: 'when' is missing", hint='add `when = { os = "linux" }`')
-        for name, glob in when.items():
-            _check_condition(override, name, glob)
+        override.check_keys(PROJECT_KEYS, "overrides")
+        when = load_conditions(override, _CONDITIONS)
+        if (tag := when.get("target", "*")) and not set(tag) & set("*?["):
+            parse_target(tag)
         overrides.append(TargetOverride(when=when, settings=load_target_settings(override, linkage)))
-        override.reject_unknown_keys()
     return tuple(overrides)
-
-
-def _check_condition(table: Table, name: str, glob: str) -> None:
-    if name not in _CONDITIONS:
-        raise UsageError(f"{table.location}: unknown condition '{name}'", hint=f"known: {', '.join(_CONDITIONS)}")
-    known = {"os": tuple(OPERATING_SYSTEMS), "libc": ("glibc", "musl"), "arch": tuple(ARCHES)}.get(name)
-    if known is not None and not any(fnmatchcase(fact, glob) for fact in known):
-        raise UsageError(f"{table.location}: no target has '{name}' = '{glob}'", hint=suggest(glob, known))
-    if known is None and not set(glob) & set("*?["):
-        parse_target(glob)
 
 
 def _choose_config_settings(table: Table, linkage: Linkage) -> dict[str, tuple[str, ...]]:

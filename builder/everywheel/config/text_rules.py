@@ -25,7 +25,7 @@ def _is_path(text: str) -> bool:
     return (
         bool(text)
         and text.isprintable()
-        and not set(text) & set("\\{}")
+        and not set(text) & set("\\{}*?")
         and not text.startswith("/")
         and not PureWindowsPath(text).drive
         and ".." not in parts
@@ -58,13 +58,28 @@ VERSION = TextRule(
 )
 PATH = TextRule(
     accepts=_is_path,
-    description="a relative path without `..`, backslashes and braces",
+    description="a relative path without `..`, wildcards, backslashes and braces",
     hint="paths are relative to the source or the prefix, and stay in it",
 )
 FILE_NAME = TextRule(
     accepts=_is_file_name,
-    description="a name without slashes, backslashes and braces",
+    description="a name without slashes, wildcards, backslashes and braces",
     hint="the toolkit adds the directory",
+)
+PKGCONFIG = TextRule(
+    accepts=lambda text: _is_file_name(text) and not text.endswith(".pc"),
+    description="the name of a pkg-config file without `.pc`",
+    hint='such as `pkgconfig = ["libpng16"]`',
+)
+SWITCH = TextRule(
+    accepts=lambda text: text.isprintable() and bool(text) and not text.startswith("-"),
+    description="the name of an option without dashes before it",
+    hint='such as `disable = ["tests"]`; an option with a value is in `options`',
+)
+DEFINITION = TextRule(
+    accepts=lambda text: text.isprintable() and bool(text) and not text.startswith("-"),
+    description="a preprocessor definition without `-D`",
+    hint='such as `defines = ["NDEBUG", "LEVEL=3"]`',
 )
 LINE = TextRule(
     accepts=str.isprintable,

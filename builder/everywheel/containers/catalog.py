@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.config.toml_reader import Table, read_toml
 from everywheel.errors import UsageError
 from everywheel.platforms.architectures import ARCHES, Arch

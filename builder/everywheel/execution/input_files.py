@@ -30,6 +30,14 @@ class UnusableFile(Exception):
         super().__init__(f"{show_path(path)}: {reason}")
 
 
+class NotUtf8(UnusableFile):
+    """The content of a file is not UTF-8."""
+
+
+class TooLarge(UnusableFile):
+    """A file has more bytes than the limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedFile:
     """A file in a folder: its path relative to the folder, with slashes, where it is, and whether it is executable."""
@@ -61,7 +69,7 @@ def read_file(path: Path, limit: int) -> bytes:
     except (OSError, ValueError) as error:
         raise UnusableFile(path, _describe(error)) from None
     if len(content) > limit:
-        raise UnusableFile(path, f"is larger than {limit >> 20} MiB")
+        raise TooLarge(path, f"is larger than {limit >> 20} MiB")
     return content
 
 
@@ -72,7 +80,7 @@ def read_text(path: Path, limit: int) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UnusableFile(path, f"is not UTF-8 (byte {content[error.start]:#x} in line {line})") from None
+        raise NotUtf8(path, f"is not UTF-8 (byte {content[error.start]:#x} in line {line})") from None
 
 
 def list_files(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from everywheel.config.placeholders import fill_arguments
 from everywheel.config.recipe import Build, BuildSystem, Linkage, Scalar
 from everywheel.platforms.target import Target, build_machine_target
 from everywheel.platforms.triplets import Vendor, name_triplet
@@ -106,6 +107,4 @@ def _list_make_variables(make: MakeBuild, variables: Mapping[str, str]) -> list[
 
 
 def _fill(text: str, make: MakeBuild) -> str:
-    for name, value in make.placeholders.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text
+    return fill_arguments(text, make.placeholders)

@@ -32,6 +32,11 @@ class OtherName:
     arch: Arch
 
 
+def find_system(name: str) -> str:
+    """Return the operating system that a name such as `macOS` or `win32` means, or an empty string for another text."""
+    return next((system for start, (system, _) in _SYSTEMS.items() if name.lower().startswith(start)), "")
+
+
 def find_other_name(text: str, arches: ArchTable) -> OtherName | None:
     """Return what a name means that begins with a system and ends with an architecture, or None for another text."""
     name = text.lower().replace("-", "_").replace("win64", "win_amd64")

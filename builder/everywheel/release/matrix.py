@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from everywheel.config.file_names import sdist_name, wheel_name, wheel_names
 from everywheel.config.project import Project
-from everywheel.config.recipe import suggest
+from everywheel.config.suggestions import suggest
 from everywheel.errors import UsageError
 from everywheel.planning.steps import Plan, StepKind
 from everywheel.platforms.architectures import ARCHES
