@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import re
 import signal
 import sys
@@ -19,8 +20,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from check_elsewhere import find_runner, run_check
+from check_elsewhere import find_runner, list_packages, run_check
 from collection_page import (
+    FURTHER,
     LINKAGES,
     TARGETS,
     RecipeResult,
@@ -65,6 +67,17 @@ def main() -> int:
     vulnerabilities = count_vulnerabilities(chosen, store, args.tracker) if args.tracker else {}
     if args.build:
         return build_all(chosen, project, vulnerabilities, store, args)
+    if args.github_output:
+        with args.github_output.open("a", encoding="utf-8") as file:
+            file.write(f"matrix={json.dumps(list_jobs())}\n")
+        return 0
+    if args.output:
+        counted = {
+            recipe.name: RecipeResult(version=recipe.version, vulnerabilities=vulnerabilities.get(recipe.name))
+            for recipe in chosen
+        }
+        write_output(counted, list(recipes.values()), args.output)
+        return 0
     results = read_results()
     for path in args.merge:
         for name, result in read_results(path).items():
@@ -90,8 +103,7 @@ def build_all(
         result = build_recipe(recipe, project, args.target, args.linkage, store)
         current[recipe.name] = dataclasses.replace(result, vulnerabilities=vulnerabilities.get(recipe.name))
         if args.output:
-            args.output.parent.mkdir(parents=True, exist_ok=True)
-            write_results(current, recipes, args.output)
+            write_output(current, recipes, args.output)
         if args.write:
             with store.lock("collection-page"):  # another run may write, too
                 results = read_results()
@@ -99,6 +111,23 @@ def build_all(
                 write_results(results, recipes)
     print(render_table(current, chosen))
     return 1 if any(target.error for result in current.values() for target in result.targets.values()) else 0
+
+
+def write_output(results: Mapping[str, RecipeResult], recipes: Sequence[Recipe], path: Path) -> None:
+    """Write the results of this run to a file for --merge, whose folder need not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_results(results, recipes, path)
+
+
+def list_jobs() -> list[dict[str, str]]:
+    """Return the matrix of .github/workflows/collection.yml: a job for each target of the table."""
+    jobs = []
+    for number, tag in enumerate((*TARGETS, *FURTHER)):
+        packages = list_packages(parse_target(tag))
+        foreign = {package.partition(":")[2] for package in packages} - {""}
+        job = {"name": f"results-{tag}", "index": str(number), "target": tag, "packages": " ".join(packages)}
+        jobs.append({**job, "foreign": " ".join(foreign)})
+    return jobs
 
 
 def rotate(recipes: Sequence[Recipe], *, weeks: int) -> Sequence[Recipe]:
@@ -120,6 +149,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--write", action="store_true", help="write the results to docs/collection.md and its data")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the results to a file for --merge")
+    parser.add_argument(
+        "--github-output", type=Path, metavar="FILE", help="write the jobs of the weekly workflow, one for each target"
+    )
     parser.add_argument("--merge", type=Path, nargs="+", default=(), metavar="FILE", help="add the results of files")
     args = parser.parse_args()
     if args.build and args.merge:

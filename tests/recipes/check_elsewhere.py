@@ -48,6 +48,18 @@ def find_runner(target: Target, linkage: Linkage) -> Sequence[str] | None:
     return (*emulator, "-L", str(system)) if emulator and system else None
 
 
+def list_packages(target: Target) -> Sequence[str]:
+    """Return the packages of Debian with which `find_runner` succeeds on a machine with an x86-64 processor."""
+    if target.os == "windows":
+        return ("wine", "wine64")
+    if target.os != "linux" or (target.arch.name == "x86_64" and target.libc == "glibc"):
+        return ()
+    emulator = () if target.arch.name == "x86_64" else ("qemu-user-static",)
+    if target.libc == "glibc":
+        return (*emulator, f"libc6-{target.arch.debian}-cross")
+    return (*emulator, f"musl:{target.arch.debian}" if emulator else "musl")
+
+
 def _find_emulator(target: Target) -> Sequence[str] | None:
     emulator = shutil.which(f"qemu-{target.arch.qemu}-static")
     return None if emulator is None else (emulator,)

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from build_recipes import build_for_target, find_stem, rotate
+import yaml
+from build_recipes import build_for_target, find_stem, list_jobs, rotate
 from collection_page import (
+    FURTHER,
     PAGE,
+    TARGETS,
     RecipeResult,
     TargetResult,
     is_listed,
@@ -99,6 +102,21 @@ def test_results_of_a_version_are_merged_and_keep_the_seconds_of_what_was_not_bu
     assert merged.targets[INTEL] == TargetResult(seconds=9.0, shared=2, static=2, run=BOTH)
     assert merged.vulnerabilities == 3
     assert merge_results(old, RecipeResult(version="2")) == RecipeResult(version="2")
+
+
+def test_the_weekly_workflow_has_a_job_for_each_target_of_the_table() -> None:
+    workflow = yaml.safe_load((PAGE.parents[1] / ".github" / "workflows" / "collection.yml").read_text())
+    jobs = {job["target"]: job for job in list_jobs()}
+
+    assert list(jobs) == [*TARGETS, *FURTHER]
+    assert {f"digests-{job['index']}" for job in jobs.values()} < set(workflow["jobs"]["build"]["outputs"])
+    assert jobs[INTEL]["packages"] == jobs[MAC]["packages"] == ""
+    assert jobs["win_amd64"]["packages"] == "wine wine64"
+    assert jobs["manylinux2014_armv7l"]["packages"] == "qemu-user-static libc6-armhf-cross"
+    assert (jobs["musllinux_1_2_aarch64"]["packages"], jobs["musllinux_1_2_aarch64"]["foreign"]) == (
+        "qemu-user-static musl:arm64",
+        "arm64",
+    )
 
 
 def test_a_linkage_that_a_recipe_does_not_support_is_not_built(tmp_path: Path) -> None:

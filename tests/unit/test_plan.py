@@ -266,7 +266,10 @@ def test_a_changed_extension_affects_only_the_wheels() -> None:
 
 
 def test_another_profile_affects_the_library_and_the_wheels() -> None:
-    features = {**PROJECT.features, "libvips": tuple(f for f in PROJECT.recipes["libvips"].profiles["web"] if f != "gif")}
+    features = {
+        **PROJECT.features,
+        "libvips": tuple(f for f in PROJECT.recipes["libvips"].profiles["web"] if f != "gif"),
+    }
 
     assert list_changed_steps(plan(replace(PROJECT, features=features))) == {"libvips", *WHEELS}
 

@@ -128,7 +128,7 @@ def test_a_draft_outside_of_a_project_names_what_is_missing(tmp_path: Path) -> N
     assert line not in inside.stdout
     assert outside.exit_code == 0, outside.output
     assert outside.stdout.endswith(line)
-    assert inside.stdout.endswith("check the comments in it, then run `everywheel deps libfoo`\n")
+    assert inside.stdout.endswith("check the comments in it, then run `everywheel recipes try libfoo`\n")
 
 
 def test_an_archive_of_two_folders_is_an_error(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ PINNED = "pip install --require-hashes --no-deps -r .github/requirements/nox.txt
 OTHER_COMMANDS = (
     "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git python3 python3-venv",
     "apt-get update -q && apt-get install -y -q --no-install-recommends ca-certificates git perl python3 python3-venv",
+    'for each in $FOREIGN; do dpkg --add-architecture "$each"; done && apt-get update -q && '
+    "apt-get install -y -q --no-install-recommends ca-certificates git perl python3 python3-venv $PACKAGES",
     f"python3 -m venv .venv && .venv/bin/{PINNED}",
     f"python -m {PINNED}",
     "sudo .ci/containers",
@@ -159,7 +161,7 @@ def test_every_job_checks_the_artifacts_that_it_downloads_before_anything_else_r
         assert later[0]["run"].startswith(OTHER_BEGINNINGS[1:4]), f"{file}: {name}"
         assert all("run" not in step for step in job["steps"][: max(downloads)])
         checked += 1
-    assert checked == 16
+    assert checked == 17
 
 
 def test_downloaded_artifacts_have_folders_of_their_own() -> None:
