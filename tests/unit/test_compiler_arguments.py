@@ -490,7 +490,10 @@ def test_a_link_of_sources_passes_flags_of_their_code_to_clang_only(wrapper: Wra
     assert wrapper.call("-DA=b c", *CODE_FLAGS, "a b.c", "-o", "a") == [
         *("-DA=b c", *features, *others, "a b.c", "-o", "a"),
     ]
-    assert wrapper.call("-march=x86-64-v2", "a.cpp") == ["-march=x86_64_v2", "a.cpp"]
+    assert wrapper.call("-march=x86-64-v2", "a.C++") == ["-march=x86_64_v2", "a.C++"]
+    assert wrapper.call("-fomit-frame-pointer", "-fno-omit-frame-pointer", "a.c") == [
+        *("-Xclang", "-mframe-pointer=none", "-Xclang", "-mframe-pointer=all", "a.c"),
+    ]
     assert wrapper.call("-maes", "-x", "c", "probe", "-o", "a") == [*features[:4], "-x", "c", "probe", "-o", "a"]
 
 
@@ -498,6 +501,13 @@ def test_a_link_of_objects_has_no_flags_of_their_code(wrapper: Wrapper) -> None:
     flags = [*CODE_FLAGS, "-march=armv8-a+crypto", "-mcpu=power8", "-maltivec", "-mvx"]
 
     assert wrapper.call("-m64", *flags, "a b.o", "-O2", "-o", "a") == ["-m64", "a b.o", "-O2", "-o", "a"]
+
+
+def test_instructions_that_the_target_or_clang_does_not_have_stay_and_fail(wrapper: Wrapper) -> None:
+    """clang ignores unknown names of -target-feature, so that every check for them would succeed."""
+    assert call_for(wrapper, "manylinux2014_aarch64", "-msse2", "a.c") == ["-msse2", "a.c"]
+    assert call_for(wrapper, "manylinux2014_aarch64", "-msse2", "a.o") == ["-msse2", "a.o"]
+    assert wrapper.call("-mxsaveall", "-m64", "a.c") == ["-mxsaveall", "-m64", "a.c"]
 
 
 @pytest.mark.parametrize("arguments", [["-c", "a.c"], ["-S", "a.c"], ["-E", "-dM", "a.c"], ["a.S", "b.c", "-o", "a"]])

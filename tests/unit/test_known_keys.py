@@ -133,3 +133,21 @@ def test_placeholders_are_filled_and_variables_of_shells_are_not() -> None:
 
     assert fill_arguments("{prefix}/lib:{host}", values) == "/everywheel/lib:aarch64-linux-gnu"
     assert fill_arguments("${prefix}/lib {a,b} {other}", values) == "${prefix}/lib {a,b} {other}"
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        'system = "make"\ncompile = ["LIST=$(shell awk \'{print}\' x)"]',
+        'system = "make"\nconfigure = ["sh", "-c", "sed s/{name}/x/ a"]',
+        'system = "autotools"\noptions = { "with-extra-ldflags" = "-L{prefix}/lib" }',
+        'system = "cmake"\noptions = { FORMAT = "{level}", HOME = "$ENV{HOME}" }',
+    ],
+)
+def test_text_in_braces_that_resembles_no_placeholder_is_passed_on(tmp_path: Path, build: str) -> None:
+    text = (Path(__file__).parents[2] / "recipes" / "zlib" / "recipe.toml").read_text()
+    path = tmp_path / "zlib" / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(text.replace('system = "meson"', build))
+
+    assert load_recipe(path).build.system == build.split('"')[1]

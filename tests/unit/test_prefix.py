@@ -327,13 +327,18 @@ def test_a_prefix_has_the_list_of_its_files_and_pkgconfig_files_know_each_other(
         (prefix / name).parent.mkdir(parents=True, exist_ok=True)
         (prefix / name).write_text("Name: foo\nRequires: bar, glib-2.0\n" if name.endswith("foo.pc") else "")
 
-    normalize_prefix(prefix, recipe, tmp_path / "source")
+    (prefix / "lib" / "pkgconfig" / "foo.pc").write_text(
+        "Name: foo\nRequires: bar, glib-2.0\nLibs: -lstdc++ -lstdc++fs\n"
+    )
+
+    normalize_prefix(prefix, recipe, tmp_path / "source", "c++")
 
     installed = ["lib/pkgconfig/foo.pc", "share/foo/a b.txt", "share/pkgconfig/bar.pc"]
     assert (prefix / "share" / "everywheel" / "zlib.files").read_text().split("\0") == [*installed, ""]
     assert find_installers(prefix, ["share/foo/a b.txt", "share/foo/other.txt"]) == {"zlib": ("share/foo/a b.txt",)}
     requires = "Requires: bar\nRequires.private: glib-2.0" if linkage is Linkage.SHARED else "Requires: bar, glib-2.0"
-    assert (prefix / "lib" / "pkgconfig" / "foo.pc").read_text() == f"Name: foo\n{requires}\n"
+    text = (prefix / "lib" / "pkgconfig" / "foo.pc").read_text()
+    assert sorted(text.splitlines()) == sorted(["Name: foo", *requires.splitlines(), "Libs: -lc++ -lstdc++fs"])
 
 
 def test_compiler_flags_of_an_archive_are_not_in_the_file_of_a_shared_library() -> None:

@@ -119,6 +119,19 @@ def test_a_later_override_replaces_the_switches_and_options_of_the_same_name(rec
     assert musl.options == {"level": 1, "docs": "html", "cache": "small"}
 
 
+def test_a_later_switch_replaces_an_option_of_a_configure_script(recipe: Recipe) -> None:
+    path = recipe.directory / "recipe.toml"
+    build = '[build]\nsystem = "autotools"\noptions = { "with-ssl" = "{prefix}", "enable-jit" = "all", level = "1" }\n'
+    overrides = '[[overrides]]\nwhen = { os = "linux" }\nextend-disable = ["with-ssl", "jit"]\n'
+    start, end = TEXT.index("[build]\n"), TEXT.index("[features")
+    path.write_text(TEXT[:start] + build + TEXT[end:] + overrides)
+
+    resolved = resolve_recipe(load_recipe(path), GLIBC, linkage=Linkage.STATIC).build
+
+    assert {"with-ssl", "jit"} <= set(resolved.disable)
+    assert resolved.options == {"level": "1"}
+
+
 def test_a_selected_feature_enables_what_the_recipe_disables(recipe: Recipe) -> None:
     path = recipe.directory / "recipe.toml"
     path.write_text(TEXT.replace('disable = ["tests"]', 'disable = ["tests", "png"]'))

@@ -66,6 +66,13 @@ from example_recipe import FULL_RECIPE
             "  hint: did you mean '{prefix}'?",
         ),
         (
+            'system = "make"',
+            'system = "autotools"\noptions = { "with-extra-ldflags" = "-L{prefx}/lib" }',
+            "[build]: 'options.with-extra-ldflags' has an unknown placeholder '{prefx}'\n"
+            "  value: -L{prefx}/lib\n"
+            "  hint: did you mean '{prefix}'?",
+        ),
+        (
             'LEVEL = "2"',
             'LEVEL = "{version}"',
             "[[overrides]] 1: 'options.LEVEL' has an unknown placeholder '{version}'\n"

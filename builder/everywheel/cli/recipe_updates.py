@@ -14,7 +14,7 @@ from everywheel.cli.options import jobs_option, json_option, target_option, verb
 from everywheel.cli.output import echo
 from everywheel.cli.source_selection import find_source_settings
 from everywheel.cli.store_lease import open_store
-from everywheel.config.collection import is_installed, is_own, load_available_recipes, suggest_recipe
+from everywheel.config.collection import choose_recipe, is_installed, is_own, load_available_recipes
 from everywheel.config.project import Project, load_project
 from everywheel.config.recipe import Feature, Override, Recipe
 from everywheel.config.settings_file import has_project
@@ -61,7 +61,7 @@ def outdated_command(ctx: click.Context, names: tuple[str, ...], tracker: str, s
     Example: everywheel recipes outdated libpng --tracker tracker.json
     """
     recipes = load_available_recipes(ctx.obj)
-    chosen = [_choose(name, recipes) for name in names] or list(recipes.values())
+    chosen = [choose_recipe(name, recipes) for name in names] or list(recipes.values())
     check_recipes(chosen)
     store = open_store()
     findings = find_outdated(chosen, store.root, tracker, find_locations().archives)
@@ -75,12 +75,6 @@ def outdated_command(ctx: click.Context, names: tuple[str, ...], tracker: str, s
         outdated = len({finding.recipe for finding in findings if finding.counts})
         echo(f"{count_noun(len(chosen), 'recipe')} compared, {outdated} not up to date")
     ctx.exit(OUTDATED if any(finding.counts for finding in findings) else 0)
-
-
-def _choose(name: str, recipes: Mapping[str, Recipe]) -> Recipe:
-    if name not in recipes:
-        raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
-    return recipes[name]
 
 
 def _print_findings(findings: Sequence[Finding]) -> None:
@@ -167,7 +161,7 @@ def _check_version(names: Sequence[str], version: str, without_patches: bool) ->
 
 def _choose_changeable(names: Sequence[str], recipes: Mapping[str, Recipe], root: Path) -> list[Recipe]:
     """Return the named recipes, without names those of the project; raise UsageError for one of an installation."""
-    chosen = [_choose(name, recipes) for name in names] or [r for r in recipes.values() if is_own(r, root)]
+    chosen = [choose_recipe(name, recipes) for name in names] or [r for r in recipes.values() if is_own(r, root)]
     if not chosen:
         raise NothingSelectedError(
             "there are no recipes of the project here", hint="run it in a project with recipes, or name built-in ones"

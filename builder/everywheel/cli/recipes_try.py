@@ -12,7 +12,8 @@ from everywheel.cli.recipe_draft import render_installed, replace_guess
 from everywheel.cli.recipe_trial import list_findings, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
 from everywheel.config.collection import choose_recipe, load_available_recipes
-from everywheel.errors import BuildError
+from everywheel.config.recipe import BuildSystem
+from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import translate_os_errors
 from everywheel.pipeline import BuildOptions
 
@@ -31,6 +32,11 @@ def try_command(ctx: click.Context, name: str, options: BuildOptions) -> None:
     """
     root: Path = ctx.obj
     recipe = choose_recipe(name, load_available_recipes(root))
+    if recipe.build.system is BuildSystem.HEADERS or (recipe.products.programs and not recipe.products.libraries):
+        raise UsageError(
+            f"{name} has no library to try",
+            hint=f"`everywheel recipes check --build {name}` builds it, and checks its products",
+        )
     path = recipe.directory / "recipe.toml"
     trial = try_recipe(recipe, find_recipe_project(ctx, root, has_recipes=True), open_store(), options)
     if trial.built:
@@ -40,7 +46,7 @@ def try_command(ctx: click.Context, name: str, options: BuildOptions) -> None:
             with translate_os_errors(path):
                 path.write_text(changed, encoding="utf-8")
             echo(f"written: {path}")
-            echo(f"check the comments in it, then run `everywheel deps {name}`")
+            echo(f"check the comments in it, then run `everywheel recipes check --build {name}`")
         else:
             echo("\n".join(["[products]", *render_installed(trial)]))
     for line in list_findings(trial):

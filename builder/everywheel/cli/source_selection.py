@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from everywheel.cli.run_plan import choose_targets, list_target_set
-from everywheel.config.collection import is_own, load_available_recipes, suggest_recipe
+from everywheel.config.collection import choose_recipe, is_own, load_available_recipes
 from everywheel.config.project import DEFAULT_TARGETS
 from everywheel.config.recipe import Linkage, Recipe, ResolvedRecipe
 from everywheel.config.recipe_resolver import find_unsupported, resolve_recipe
 from everywheel.config.settings_file import find_settings, has_project
 from everywheel.config.source_settings import SourceSettings, load_source_settings
-from everywheel.errors import UsageError
 from everywheel.pipeline import plan_targets
 from everywheel.planning.graph import transitive_closure
 from everywheel.planning.keys import find_identities
@@ -68,8 +67,7 @@ def list_checked_recipes(root: Path, names: Sequence[str]) -> tuple[Recipe | Res
 def check_names(names: Sequence[str], recipes: Mapping[str, Recipe]) -> None:
     """Raise UsageError for a name that no recipe has."""
     for name in names:
-        if name not in recipes:
-            raise UsageError(f"there is no recipe '{name}'", hint=suggest_recipe(name, recipes))
+        choose_recipe(name, recipes)
 
 
 def _select_built_in(names: Sequence[str], tags: Sequence[str], recipes: Mapping[str, Recipe]) -> tuple[Recipe, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 PLACEHOLDERS = ("prefix", "host", "build", "stage")
 """The names of all placeholders."""
-# Variables of shells and makefiles, `${prefix}`, are not placeholders.
-_PLACEHOLDER = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
+# Variables of shells and makefiles, `${prefix}`, and of CMake, `$ENV{HOME}`, are not placeholders.
+_PLACEHOLDER = re.compile(r"(?<!\$)(?<!\$ENV)\{([A-Za-z_]\w*)\}")
 
 
 def list_placeholders(text: str) -> Iterator[str]:

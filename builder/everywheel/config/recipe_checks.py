@@ -75,16 +75,19 @@ def _check_system(table: str, part: Build | Feature | Override, systems: Iterabl
 def _check_placeholders(
     table: str, part: Build | Feature | Override, systems: Iterable[BuildSystem], prefix: str
 ) -> None:
-    """Raise UsageError for an unknown placeholder, and for one in a value that has none: it would be passed as it is."""
+    """Raise UsageError for a name similar to a placeholder, and for one in a value that has none: it would be passed as it is.
+
+    Other names in braces are text of shells and programs, such as `awk '{print}'`.
+    """
     is_filled = not _MAKE.isdisjoint(systems)
     for key, text in _list_texts(part, prefix):
+        can_fill = is_filled and (key.startswith("options.") or not key.endswith(("defines", "flags")))
         for name in list_placeholders(text):
-            is_argument = not key.endswith(("defines", "flags"))
-            if (is_argument and not (is_filled and name in PLACEHOLDERS)) or (not is_argument and name in _UNFILLED):
+            if name in _UNFILLED if not can_fill else name not in PLACEHOLDERS and find_similar(name, _UNFILLED):
                 raise UsageError(
                     f"{table}: '{key}' has an unknown placeholder '{{{name}}}'",
                     details={"value": text},
-                    hint=_suggest_placeholder(name, is_filled=is_argument and is_filled),
+                    hint=_suggest_placeholder(name, is_filled=can_fill),
                 )
 
 

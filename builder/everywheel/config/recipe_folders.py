@@ -40,8 +40,9 @@ def find_recipes(directory: Path) -> Iterator[Path]:
 
 
 def check_folder(directory: Path, location: str) -> None:
-    """Raise UsageError when a folder that the settings name contains anything but recipes; an empty one gets its first."""
-    if next(find_recipes(directory), None) is None and any(directory.iterdir()):
+    """Raise UsageError when a folder that the settings name has other folders than recipes; an empty one gets its first."""
+    others = (path for path in directory.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    if next(find_recipes(directory), None) is None and any(others):
         raise UsageError(
             f"{location} names {directory}, which has no recipe: none of its folders contains a {RECIPE_FILE}",
             hint="name the folder that contains a folder for each recipe",

@@ -119,8 +119,12 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Ove
     options: dict[str, Scalar] = dict(recipe.build.options)
     for part in parts:  # a later part replaces what an earlier one sets
         options |= part.options
-        if system in (BuildSystem.MESON, BuildSystem.CMAKE):  # a configure script gets its options after its switches
+        if system in (BuildSystem.MESON, BuildSystem.CMAKE):
             switches = {name: is_on for name, is_on in switches.items() if name not in part.options}
+        elif system is BuildSystem.AUTOTOOLS:  # a configure script gets its options after its switches
+            changed = (*part.enable, *(part.disable if isinstance(part, Override) else ()))
+            spellings = {spelling for name in changed for spelling in list_spellings(name)}
+            options = {name: value for name, value in options.items() if name in part.options or name not in spellings}
         switches |= dict.fromkeys(part.enable, True)
         if isinstance(part, Override):
             switches |= dict.fromkeys(part.disable, False)
@@ -135,6 +139,13 @@ def _resolve_build(recipe: Recipe, chosen: Sequence[str], matching: Sequence[Ove
         flags=_merge(recipe.build.flags, *(override.flags for override in matching)),
         link_flags=_merge(recipe.build.link_flags, *(override.link_flags for override in matching)),
     )
+
+
+def list_spellings(name: str) -> tuple[str, ...]:
+    """Return the options of a configure script that a switch replaces: `with-foo` and `without-foo`, or `enable-foo`, …."""
+    if name.startswith("with-"):
+        return (name, f"without-{name.removeprefix('with-')}")
+    return (f"enable-{name}", f"disable-{name}")
 
 
 def _merge(*parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def build_library(context: BuildContext, step: LibraryStep, plan: Plan, set_stag
     build_paths = (workspace, *(context.store.root / name for name in ("tools", "zig", "tmp")))
     if not step.debug_data:  # a promise is that there is none
         check_products(prefix, step.recipe, list_spellings(build_paths), log)
-    normalize_prefix(prefix, step.recipe, workspace / "source")
+    normalize_prefix(prefix, step.recipe, workspace / "source", context.engine.compilers(step.target).cxx_library)
     check_features(context, step, workspace, toolchain, prefix)
     context.store.put_tree(step.key, prefix, name=step.name, version=step.version, target=step.platform)
     context.close_workspace(workspace)

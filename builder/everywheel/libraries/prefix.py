@@ -23,6 +23,7 @@ _PREFIX = re.compile(rf"(?:(?<=-[ILF])|(?<![\w./-])){re.escape(PREFIX)}(?![\w.-]
 _REQUIREMENT = re.compile(r"([^\s,<>=!]+)(?:\s*([<>=!]+)\s*([^\s,]+))?")
 _FLAGS = re.compile(r"^(?:Cflags|Libs)(?:\.private)?\s*:.*$", re.M)
 # A definition for the sources of a library itself, which would change those of its users.
+_CXX_LIBRARY = re.compile(r"(?<!\S)-lstdc\+\+(?!\S)")
 _BUILD_FLAG = re.compile(r"\s-DHAVE_CONFIG_H(=\S*)?(?=\s|$)")
 _ABSOLUTE_FOLDER = re.compile(r"""\s-[ILF](?:/\S*|"/[^"]*"|'/[^']*')""")
 
@@ -45,8 +46,10 @@ _DROPPED = (
 )
 
 
-def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None:
+def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path, cxx_library: str = "") -> None:
     """Prepare an installed directory for the store: remove unused files, make it relocatable, add facts and licenses.
+
+    `cxx_library` is that of the compilers, if it is not the one that build files name.
 
     Raises BuildError when a license file is not in `source`, and for a .pc file that cannot be read. The links in the
     prefix must have been checked (`check_links`).
@@ -71,6 +74,8 @@ def normalize_prefix(prefix: Path, recipe: ResolvedRecipe, source: Path) -> None
                 details={"reason": error},
                 hint="the build installs it; correct it with a patch",
             ) from None
+        if cxx_library:
+            text = _CXX_LIBRARY.sub(f"-l{cxx_library}", text)
         relocated = relocate_pkgconfig(text, own, shared=recipe.linkage is Linkage.SHARED)
         path.write_text(relocated, encoding="utf-8", newline="\n")
     write_file_list(recipe.name, prefix)

@@ -16,7 +16,7 @@ _CMAKE = re.compile(r"Manually-specified variables were not used by the project:
 _CONFIGURE = re.compile(r"^configure: WARNING: unrecognized options: (.+)$", re.MULTILINE)
 _LISTS = {
     BuildSystem.CMAKE: "`cmake -G Ninja -S {folder} -B list -LH`",
-    BuildSystem.AUTOTOOLS: "`{folder}/configure --help`",
+    BuildSystem.AUTOTOOLS: "`{folder}/{script} --help`",
 }
 
 
@@ -31,7 +31,8 @@ def report_unused_names(step: LibraryStep, output: str) -> None:
     if not names or is_installed(recipe):
         return
     program = "CMake" if build.system is BuildSystem.CMAKE else "configure"
-    command = _LISTS[build.system].format(folder=PurePosixPath("source", build.subdir))
+    script = (build.configure or ("configure",))[0]
+    command = _LISTS[build.system].format(folder=PurePosixPath("source", build.subdir), script=script)
     report_notice(
         f"{step.label}: {program} does not use {', '.join(names)} of {recipe.directory / 'recipe.toml'}: {command} in "
         f"`everywheel shell {step.name}` lists the options"

@@ -1,6 +1,6 @@
 # Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
 # here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
-python=@python@ windows=@windows@ notes= option= waiting= errors= unoptimized= compiled=
+python=@python@ windows=@windows@ x86=@x86@ notes= option= waiting= errors= unoptimized= compiled=
 
 note() {
   notes="$notes$1	$2
@@ -165,26 +165,37 @@ drop_flag() {
   arg=
 }
 
-# Set `arg` to the arguments that pass $1 to clang only, separated by newlines, if it selects instructions or unwind tables.
+# Set `arg` to the arguments that pass $1 to clang only, separated by newlines, if it selects instructions or unwind tables. Other
+# names of instructions stay as they are: clang ignores an unknown one in these arguments, and a check for it would succeed.
 translate_for_clang() {
   case $1 in
-    -mmmx | -msse | -msse[234]* | -mssse3 | -mavx* | -mf16c | -mfma | -mfma4 | -mxop | -mamx-* | -mgfni | -maes | -mvaes | -mpclmul) enable=+${1#-m} ;;
-    -mvpclmulqdq | -msha | -msha512 | -mbmi | -mbmi2 | -mlzcnt | -mpopcnt | -mcrc32 | -mxsave* | -mrdrnd | -mrdseed | -madx | -mmovbe | -mcx16 | -mfsgsbase) enable=+${1#-m} ;;
-    -mno-mmx | -mno-sse* | -mno-ssse3 | -mno-avx* | -mno-f16c | -mno-fma | -mno-fma4 | -mno-aes | -mno-pclmul) enable=-${1#-mno-} ;;
+    -mno-*) enable=-${1#-mno-} ;;
+    -m*) enable=+${1#-m} ;;
     -fno-asynchronous-unwind-tables | -fno-unwind-tables) enable=-funwind-tables=0 ;;
     -funwind-tables) enable=-funwind-tables=1 ;;
     -fasynchronous-unwind-tables) enable=-funwind-tables=2 ;;
     -fomit-frame-pointer) enable=-mframe-pointer=none ;;
+    -fno-omit-frame-pointer) enable=-mframe-pointer=all ;;
     *) return ;;
   esac
-  case $1 in
-    -m*) arg="-Xclang
+  case $x86${enable#[-+]} in
+    funwind-tables=* | yesfunwind-tables=* | mframe-pointer=* | yesmframe-pointer=*)
+      arg="-Xclang
+$enable"
+      return
+      ;;
+    yesmmx | yessse | yessse[234] | yessse4.[12] | yessse4a | yesssse3 | yesavx | yesavx2 | yesf16c | yesfma | yesfma4 | yesxop) ;;
+    yesavx512f | yesavx512cd | yesavx512dq | yesavx512bw | yesavx512vl | yesavx512ifma | yesavx512vbmi | yesavx512vbmi2) ;;
+    yesavx512vnni | yesavx512bitalg | yesavx512vpopcntdq | yesavx512bf16 | yesavx512fp16 | yesavxvnni | yesamx-tile) ;;
+    yesamx-int8 | yesamx-bf16 | yesgfni | yesaes | yesvaes | yespclmul | yesvpclmulqdq | yessha | yesbmi | yesbmi2 | yeslzcnt) ;;
+    yespopcnt | yescrc32 | yesxsave | yesxsaveopt | yesxsavec | yesxsaves | yesrdrnd | yesrdseed | yesadx | yesmovbe) ;;
+    yescx16 | yesfsgsbase) ;;
+    *) return ;;
+  esac
+  arg="-Xclang
 -target-feature
 -Xclang
-$enable" ;;
-    *) arg="-Xclang
-$enable" ;;
-  esac
+$enable"
 }
 
 for arg do
@@ -325,8 +336,10 @@ if [ -z "$compiled" ]; then
   sources=
   for arg do
     case $arg in
+      - | -x | -x[ac]*) sources=yes ;;
+      -*) ;;
       *.[Ss] | assembler*) sources=assembler; break ;;
-      *.[cCmi] | *.cc | *.cpp | *.cxx | *.c++ | *.CC | *.CPP | *.CXX | *.mm | *.ii | -x* | -) sources=yes ;;
+      *.[cCmMi] | *.cc | *.cp | *.cpp | *.cxx | *.c++ | *.CC | *.CP | *.CPP | *.CXX | *.C++ | *.mm | *.ii | *.ll | *.bc) sources=yes ;;
     esac
   done
   for arg do

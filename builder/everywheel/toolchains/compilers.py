@@ -38,6 +38,7 @@ class Compilers:
         runs_target: whether programs for the target run on the build machine.
         undefined_version: whether the linker needs a flag for version scripts that name undefined symbols.
         no_cxx_library: the flag that links C++ code without the C++ library, if there is one.
+        cxx_library: the name of the C++ library, if it is not `stdc++`, which build files write into .pc files.
         operator_new: a source of `operator new` and `operator delete`, with the flags to compile it, for a C++ library that
             is linked statically and exports them.
         cxx_exceptions: a source of the functions that compare the types of exceptions, with the flags to compile it, for a
@@ -62,6 +63,7 @@ class Compilers:
     runs_target: bool = False
     undefined_version: bool = True
     no_cxx_library: tuple[str, ...] = ()
+    cxx_library: str = ""
     operator_new: tuple[str, ...] = ()
     cxx_exceptions: tuple[str, ...] = ()
     link: tuple[str, ...] = ()

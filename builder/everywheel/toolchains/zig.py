@@ -57,6 +57,7 @@ class ZigEngine:
             environment=cache_variables(self._find_cache(target)),
             # Without the flag, zig compiles libc++ on first use, which takes a minute for each target and the build machine.
             no_cxx_library=("-nostdlib++",),
+            cxx_library="c++",
             operator_new=_find_operator_new(self.tools.zig) if target.os == "darwin" else (),
             cxx_exceptions=_find_exceptions(self.tools.zig) if target.os != "windows" else (),
             link=(str(find_compiler_rt(self._find_stored(target))),) if target.os == "linux" else (),
