@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,7 +67,7 @@ def query_metadata(project: Project, store: Store, tools: Tools, python: Path) -
         variables["SOURCE_DATE_EPOCH"] = str(FIXED_TIME)
         environment = add_environment(variables, project, prefix=folder / "prefix", source=source)
         is_meson = find_family(project.backend) is BackendFamily.MESON
-        version = _read_meson_version(source, environment) if is_meson else ""
+        version = _read_meson_version(source, environment, tools) if is_meson else ""
         if version:
             facts = (project.name, version)
         else:
@@ -103,12 +102,16 @@ def _record(project: Project, store: Store) -> Path:
     return store.root / "resolutions" / f"metadata-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}.json"
 
 
-def _read_meson_version(source: Path, environment: dict[str, str]) -> str:
-    """Return the version in meson.build; empty if only a configured build knows it. meson-python needs compilers otherwise."""
-    command = shlex.split("meson introspect --projectinfo meson.build")
-    result = run_command(command, cwd=source, env=environment)
-    try:
-        version = str(json.loads(result.output)["version"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return "" if version == "undefined" else version
+def _read_meson_version(source: Path, environment: dict[str, str], tools: Tools) -> str:
+    """Return the version in meson.build; empty if only a configured build knows it. meson-python needs compilers otherwise.
+
+    Older versions of Meson, which a project may pin, need compilers here as well: the Meson of the tools reads the file then.
+    """
+    for program in (["meson"], [str(tools.python), "-m", "mesonbuild.mesonmain"]):
+        result = run_command([*program, "introspect", "--projectinfo", "meson.build"], cwd=source, env=environment)
+        try:
+            version = str(json.loads(result.output)["version"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        return "" if version == "undefined" else version
+    return ""
