@@ -91,7 +91,10 @@ def test_a_corrected_draft_gets_its_products_from_another_trial(tmp_path: Path) 
     printed = CliRunner().invoke(main, ["--project", str(tmp_path), "recipes", "try", "libfoo"])
 
     recipe = load_recipe(path)
-    assert written.stdout == f"written: {path}\ncheck the comments in it, then run `everywheel deps libfoo`\n"
+    assert (
+        written.stdout
+        == f"written: {path}\ncheck the comments in it, then run `everywheel recipes check --build libfoo`\n"
+    )
     assert (recipe.license.files, recipe.build.defines) == (("lib/LICENSE",), ("ADD(a,b)=((a)+(b))",))
     assert (recipe.products.headers, recipe.products.exports) == (("include/foo.h",), ("foo_*",))
     assert printed.exit_code == 0, printed.output
