@@ -177,6 +177,17 @@ def test_our_own_project_reads_its_recipes_once(monkeypatch: pytest.MonkeyPatch)
     assert [folder.resolve() for folder in read] == [BUILT_IN]
 
 
+@pytest.mark.parametrize("name", [".gitkeep", "README.md"])
+def test_a_folder_of_recipes_may_be_empty_except_for_what_keeps_it(project: Path, name: str) -> None:
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace("[tool.everywheel]\n", '[tool.everywheel]\nrecipes = ["vendor"]\n'))
+    (project / "vendor").mkdir()
+    (project / "vendor" / name).write_text("")
+
+    assert 'recipes = ["vendor"]' in path.read_text()
+    assert load_available_recipes(project).keys() == load_collections().keys()
+
+
 def test_list_search_and_show_work_in_an_empty_folder(tmp_path: Path) -> None:
     rows = json.loads(run("-p", tmp_path, "recipes", "list", "--json"))
     matching = json.loads(run("-p", tmp_path, "recipes", "search", "YAML-0.1", "--json"))

@@ -40,8 +40,11 @@ def find_recipes(directory: Path) -> Iterator[Path]:
 
 
 def check_folder(directory: Path, location: str) -> None:
-    """Raise UsageError when a folder that the settings name has other folders than recipes; an empty one gets its first."""
-    others = (path for path in directory.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+    """Raise UsageError when a folder that the settings name has files, but no recipe; an empty one gets its first.
+
+    Hidden files, such as the one that keeps an empty folder in a repository, and a README do not count.
+    """
+    others = (path for path in directory.iterdir() if not path.name.startswith((".", "_", "README")))
     if next(find_recipes(directory), None) is None and any(others):
         raise UsageError(
             f"{location} names {directory}, which has no recipe: none of its folders contains a {RECIPE_FILE}",
