@@ -77,6 +77,11 @@ class Arch:
     macos: MacosArch | None = None
     windows: WindowsArch | None = None
 
+    @property
+    def is_x86(self) -> bool:
+        """True for the processors whose instructions are selected by flags such as `-mavx2`."""
+        return self.meson_family.startswith("x86")
+
     def find_branch_flags(self, libc: str, version: tuple[int, int]) -> tuple[str, ...]:
         """Return the flags that protect branches in code for a libc; empty for other systems than Linux."""
         flags = [flag for name, lowest, flag in self.branch_flags if libc == name and version >= lowest]

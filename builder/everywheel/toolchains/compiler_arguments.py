@@ -72,7 +72,7 @@ def render_filter(toolchain: Toolchain, folders: Sequence[Path], python: Path) -
     values = {
         "python": shlex.quote(str(headers)) if headers.is_dir() else "",
         "windows": "yes" if toolchain.target.os == "windows" else "",
-        "x86": "yes" if toolchain.target.arch.meson_family.startswith("x86") else "",
+        "features": "yes" if toolchain.target.arch.is_x86 else "",
         "packages": shlex.quote(str(workspace / TARGET_PACKAGES)),
         "prefix": shlex.quote(str(toolchain.prefix)),
         "source": shlex.quote(str(workspace / "source")),

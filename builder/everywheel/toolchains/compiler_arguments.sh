@@ -1,6 +1,6 @@
 # Checks and translates the arguments of a compiler; part of every compiler wrapper of the zig engine. No command is started
 # here, since the wrappers run for each compiled file. `compiler_arguments.py` replaces the names between @ and reads @notes@.
-python=@python@ windows=@windows@ x86=@x86@ notes= option= waiting= errors= unoptimized= compiled=
+python=@python@ windows=@windows@ features=@features@ notes= option= waiting= errors= unoptimized= compiled=
 
 note() {
   notes="$notes$1	$2
@@ -178,7 +178,7 @@ translate_for_clang() {
     -fno-omit-frame-pointer) enable=-mframe-pointer=all ;;
     *) return ;;
   esac
-  case $x86${enable#[-+]} in
+  case $features${enable#[-+]} in
     funwind-tables=* | yesfunwind-tables=* | mframe-pointer=* | yesmframe-pointer=*)
       arg="-Xclang
 $enable"
