@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from everywheel.config.recipe_loader import load_recipe
+from everywheel.errors import UsageError
+
 RECIPE = """
 name = "libfoo"
 version = "1.0"
@@ -43,3 +49,18 @@ options = { LEVEL = "2" }
 when = { libc = "musl" }
 extend-enable = ["musl"]
 """
+
+
+def load_changed(folder: Path, old: str, new: str) -> str:
+    """Load the recipe with another text in it, which is an error; return its message without the path of the file."""
+    assert old in FULL_RECIPE
+    path = folder / "libfoo" / "recipe.toml"
+    path.parent.mkdir()
+    path.write_text(FULL_RECIPE.replace(old, new, 1), encoding="utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        load_recipe(path)
+
+    start, message = f"error: {path}: ", caught.value.render()
+    assert message.startswith(start)
+    return message.removeprefix(start)

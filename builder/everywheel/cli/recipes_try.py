@@ -11,7 +11,7 @@ from everywheel.cli.project_source import find_recipe_project
 from everywheel.cli.recipe_draft import render_installed, replace_guess
 from everywheel.cli.recipe_trial import list_findings, trial_options, try_recipe
 from everywheel.cli.store_lease import open_store
-from everywheel.config.collection import choose_recipe, load_available_recipes
+from everywheel.config.collection import choose_recipe, find_recipe_folders, load_collections
 from everywheel.config.recipe import BuildSystem
 from everywheel.errors import BuildError, UsageError
 from everywheel.execution.files import translate_os_errors
@@ -31,14 +31,15 @@ def try_command(ctx: click.Context, name: str, options: BuildOptions) -> None:
     Example: everywheel recipes try libfoo
     """
     root: Path = ctx.obj
-    recipe = choose_recipe(name, load_available_recipes(root))
+    project = find_recipe_project(ctx, root, has_recipes=True)  # reports recipes that are not read
+    recipe = choose_recipe(name, load_collections(find_recipe_folders(root)))
     if recipe.build.system is BuildSystem.HEADERS or (recipe.products.programs and not recipe.products.libraries):
         raise UsageError(
             f"{name} has no library to try",
             hint=f"`everywheel recipes check --build {name}` builds it, and checks its products",
         )
     path = recipe.directory / "recipe.toml"
-    trial = try_recipe(recipe, find_recipe_project(ctx, root, has_recipes=True), open_store(), options)
+    trial = try_recipe(recipe, project, open_store(), options)
     if trial.built:
         text = path.read_text(encoding="utf-8")
         changed = replace_guess(text, trial)
